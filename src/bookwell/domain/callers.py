@@ -1,0 +1,57 @@
+"""Who calls, and what a token allows them (CONTRACT.md section 2, decisions 7 to 9)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+RESOURCES = ("visits", "slots", "bookings")
+ADMIN_SCOPE = "admin:booking"
+SCOPES = (*(f"{verb}:{noun}" for noun in RESOURCES for verb in ("read", "write", "manage")), ADMIN_SCOPE)
+
+
+class Role(StrEnum):
+    """What kind of caller a token stands for."""
+
+    PATIENT = "patient"
+    STAFF = "staff"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What an identity service says of an active token (RFC 7662 section 2.2).
+
+    `expires_at` is in seconds since the epoch, as `exp` is.
+    """
+
+    subject: str | None
+    client_id: str | None
+    scopes: frozenset[str]
+    expires_at: float | None
+    brand_id: str | None
+    token_type: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """An authenticated caller. `brand_id` is None only for a service that has not named one yet."""
+
+    role: Role
+    subject: str
+    brand_id: str | None
+    scopes: frozenset[str]
+    patient_id: str | None = None
+
+    @property
+    def actor_type(self) -> str:
+        return "service" if self.role is Role.SERVICE else "user"
+
+    def may(self, scope: str) -> bool:
+        """Whether the token grants `scope`; `manage` is read and write, `admin:booking` is all.
+
+        A patient's app never has `admin:booking`, whatever its token says.
+        """
+        if ADMIN_SCOPE in self.scopes and self.role is not Role.PATIENT:
+            return True
+        if scope == ADMIN_SCOPE:
+            return False
+        return scope in self.scopes or f"manage:{scope.partition(':')[2]}" in self.scopes
