@@ -5,7 +5,10 @@ from enum import StrEnum
 
 RESOURCES = ("visits", "slots", "bookings")
 ADMIN_SCOPE = "admin:booking"
-SCOPES = (*(f"{verb}:{noun}" for noun in RESOURCES for verb in ("read", "write", "manage")), ADMIN_SCOPE)
+SCOPES = (
+    *(f"{verb}:{noun}" for noun in RESOURCES for verb in ("read", "write", "manage")),
+    ADMIN_SCOPE,
+)
 
 
 class Role(StrEnum):
@@ -55,3 +58,27 @@ class Caller:
         if scope == ADMIN_SCOPE:
             return False
         return scope in self.scopes or f"manage:{scope.partition(':')[2]}" in self.scopes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """A caller's promise that two requests are one (CONTRACT.md section 2, decision 10)."""
+
+    key: str
+    route: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request as the use cases see it: who calls, for which brand, and with which key."""
+
+    caller: Caller
+    brand_id: str
+    request_id: str
+    key: IdempotencyKey | None = None
+
+    @property
+    def patient_id(self) -> str | None:
+        """The only patient this caller may see, or None for staff and services."""
+        return self.caller.patient_id if self.caller.role is Role.PATIENT else None

@@ -1,0 +1,170 @@
+"""The facts that other systems may know (CONTRACT.md section 2, decision 13): ids and times only.
+
+`EVENTS` is the whole list. The statements that write a visit's events build the same objects in
+SQL; a test compares the two.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class VisitCreated(Struct, frozen=True, kw_only=True):
+    """A visit was booked."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    slot_end: datetime
+    visit_type: str
+    created_at: datetime
+
+
+class VisitImported(Struct, frozen=True, kw_only=True):
+    """A visit was taken over from a clinic's earlier book, in the status it had there."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    slot_end: datetime
+    visit_type: str
+    status: str
+    created_at: datetime
+
+
+class VisitRescheduled(Struct, frozen=True, kw_only=True):
+    """A visit moved to another time, another provider, or both; it kept its id."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    old_slot_start: datetime
+    new_slot_start: datetime
+    new_slot_end: datetime
+    rescheduled_at: datetime
+
+
+class VisitCancelled(Struct, frozen=True, kw_only=True):
+    """A visit was cancelled; its time is free again."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    cancelled_at: datetime
+
+
+class VisitCheckedIn(Struct, frozen=True, kw_only=True):
+    """The patient is there."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    checked_in_at: datetime
+
+
+class VisitCompleted(Struct, frozen=True, kw_only=True):
+    """The visit took place."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    completed_at: datetime
+
+
+class VisitNoShow(Struct, frozen=True, kw_only=True):
+    """The patient did not come."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    no_show_at: datetime
+
+
+class SlotCreated(Struct, frozen=True, kw_only=True):
+    """A provider offers a time."""
+
+    slot_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    slot_end: datetime
+    created_at: datetime
+
+
+class SlotDeleted(Struct, frozen=True, kw_only=True):
+    """A provider no longer offers a time."""
+
+    slot_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    slot_end: datetime
+    deleted_at: datetime
+
+
+class OfficeHourBookingCreated(Struct, frozen=True, kw_only=True):
+    """A patient took a seat in a coach's office hour."""
+
+    booking_id: str
+    office_hour_id: str
+    coach_id: str
+    patient_id: str
+    brand_id: str
+    slot_at: datetime
+    duration_minutes: int
+    created_at: datetime
+
+
+class OfficeHourBookingCancelled(Struct, frozen=True, kw_only=True):
+    """A patient's seat is free again."""
+
+    booking_id: str
+    office_hour_id: str
+    coach_id: str
+    patient_id: str
+    brand_id: str
+    slot_at: datetime
+    cancelled_at: datetime
+
+
+EVENTS: dict[str, type[Struct]] = {
+    "booking.visit.created.v1": VisitCreated,
+    "booking.visit.imported.v1": VisitImported,
+    "booking.visit.rescheduled.v1": VisitRescheduled,
+    "booking.visit.cancelled.v1": VisitCancelled,
+    "booking.visit.checked_in.v1": VisitCheckedIn,
+    "booking.visit.completed.v1": VisitCompleted,
+    "booking.visit.no_show.v1": VisitNoShow,
+    "booking.slot.created.v1": SlotCreated,
+    "booking.slot.deleted.v1": SlotDeleted,
+    "booking.office_hour_booking.created.v1": OfficeHourBookingCreated,
+    "booking.office_hour_booking.cancelled.v1": OfficeHourBookingCancelled,
+}
+
+_TYPE_OF = {fact: event_type for event_type, fact in EVENTS.items()}
+
+
+def type_of(fact: Struct) -> str:
+    """The `type` under which this fact leaves."""
+    return _TYPE_OF[type(fact)]
+
+
+def data_of(fact: Struct) -> dict[str, Any]:
+    """The fact as the JSON object consumers get: instants in RFC 3339, UTC, `Z`."""
+    data: dict[str, Any] = msgspec.to_builtins(fact)
+    return data

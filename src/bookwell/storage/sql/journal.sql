@@ -1,0 +1,45 @@
+-- name: read_clock$
+-- excused: the clock is nobody's
+SELECT booking.now();
+
+-- name: write_event!
+INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
+VALUES (:event_id, :brand_id, :event_type, :entity_id, :sequence, :data::jsonb);
+
+-- name: write_audit!
+INSERT INTO booking.audit (
+    actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id, request_id,
+    details)
+VALUES (:actor_type, :actor_id, :actor_brand_id, :event_type, :entity_type, :entity_id, :brand_id,
+        :request_id, :details::jsonb);
+
+-- name: remember_answer!
+INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
+VALUES (:brand_id, :caller, :route, :key, :fingerprint, :outcome, :answer::jsonb);
+
+-- name: remember_refusal^
+-- No row where the key was used already: the answer that stands there is then the answer.
+INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
+VALUES (:brand_id, :caller, :route, :key, :fingerprint, :outcome, :answer::jsonb)
+ON CONFLICT ON CONSTRAINT idempotency_key_once DO NOTHING
+RETURNING outcome;
+
+-- name: recall_answer^
+SELECT fingerprint, outcome, answer, created_at < booking.now() - interval '24 hours' AS is_stale
+FROM booking.idempotency
+WHERE brand_id = :brand_id AND caller = :caller AND route = :route AND key = :key;
+
+-- name: forget_stale_answer!
+DELETE FROM booking.idempotency
+WHERE brand_id = :brand_id AND caller = :caller AND route = :route AND key = :key
+    AND created_at < booking.now() - interval '24 hours';
+
+-- name: sweep_answers!
+-- excused: every brand's old keys go
+DELETE FROM booking.idempotency
+WHERE ctid IN (
+    SELECT ctid FROM booking.idempotency
+    WHERE created_at < booking.now() - interval '24 hours'
+    ORDER BY created_at
+    LIMIT :row_limit
+    FOR UPDATE SKIP LOCKED);
