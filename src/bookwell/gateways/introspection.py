@@ -22,7 +22,7 @@ from bookwell.gateways.introspection_answer import BrokenAnswer, read_answer
 from bookwell.gateways.introspection_cache import NO_ANSWER, IntrospectionCache, NoAnswer
 from bookwell.gateways.single_flight import SingleFlight
 
-# A hundred times what an identity service says of one token; more is not an answer to this question.
+# A hundred times what an identity service says of one token; more is no answer to the question.
 ANSWER_BYTES_MAX = 64 * 1024
 
 # Shorter than the 5 s after which common servers (uvicorn, Node) hang up, so that we hang up first.
@@ -39,6 +39,7 @@ class Introspection:
 
     `timeout_seconds` bounds a question as a whole, with the wait for one of `concurrent_max`
     places. `cache_seconds` beyond 5 count as 5. Belongs to one event loop; `close` it there.
+    Raises httpx.InvalidURL for a `url` that is none.
     """
 
     def __init__(
@@ -51,10 +52,10 @@ class Introspection:
         timeout_seconds: float = 2.0,
         concurrent_max: int = 32,
     ) -> None:
-        self._url = url
+        self._url = httpx.URL(url)
         self._timeout_seconds = timeout_seconds
         self._cache = IntrospectionCache(seconds=cache_seconds)
-        self._flights: SingleFlight[bytes, Claims | None | NoAnswer] = SingleFlight()
+        self._flights: SingleFlight[bytes, Claims | NoAnswer | None] = SingleFlight()
         self._places = asyncio.Semaphore(concurrent_max)
         self._closing = False
         self._client = httpx.AsyncClient(
@@ -67,10 +68,10 @@ class Introspection:
             },
             follow_redirects=False,
             trust_env=False,
-            # The one deadline is in `_ask`; httpx would start a new one for each read.
-            timeout=None,
+            timeout=None,  # noqa: S113 - `_ask` has one deadline for all; this is one for each read
+            # `_places` bounds them: the queue of httpx is walked as a whole for each request.
             limits=httpx.Limits(
-                max_connections=concurrent_max,
+                max_connections=None,
                 max_keepalive_connections=concurrent_max,
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
             ),
@@ -95,7 +96,7 @@ class Introspection:
         await self._flights.landed()
         await self._client.aclose()
 
-    async def _ask(self, token: str, key: bytes) -> Claims | None | NoAnswer:
+    async def _ask(self, token: str, key: bytes) -> Claims | NoAnswer | None:
         # A failure is a value here: each of the callers who share it raises an error of its own,
         # and none of those drags along an httpx error, which holds the request and so the token.
         try:

@@ -29,7 +29,7 @@ _Scope = Annotated[str, Meta(max_length=SCOPE_CHARACTERS_MAX, pattern=_PRINTABLE
 _Seconds = Annotated[float, Meta(le=EPOCH_SECONDS_MAX)]
 
 
-class BrokenAnswer(Exception):  # noqa: N818 - a fact, like the names in domain/errors
+class BrokenAnswer(Exception):
     """The identity service said something that is not an answer.
 
     `reason` names the fault and never quotes the answer, so it may be logged.
@@ -64,9 +64,11 @@ def read_answer(body: bytes, *, wall: float) -> Claims | None:
     """
     try:
         answer = _decoder.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         # The messages of msgspec name the place and the type it wanted, never the value.
         raise BrokenAnswer(str(error)) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise BrokenAnswer("not UTF-8, or nested too deeply") from None
     claims = Claims(
         subject=_stripped(answer.sub),
         client_id=_stripped(answer.client_id),
