@@ -1,6 +1,6 @@
 """Who calls, and what a token allows them (CONTRACT.md section 2, decisions 7 to 9)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 RESOURCES = ("visits", "slots", "bookings")
@@ -9,6 +9,9 @@ SCOPES = (
     *(f"{verb}:{noun}" for noun in RESOURCES for verb in ("read", "write", "manage")),
     ADMIN_SCOPE,
 )
+
+# Ids have at least one character, so this is nobody's.
+NOBODY = ""
 
 
 class Role(StrEnum):
@@ -44,6 +47,10 @@ class Caller:
     scopes: frozenset[str]
     patient_id: str | None = None
 
+    def acting_for(self, brand_id: str) -> "Caller":
+        """The same service, for this brand."""
+        return replace(self, brand_id=brand_id)
+
     @property
     def actor_type(self) -> str:
         return "service" if self.role is Role.SERVICE else "user"
@@ -78,7 +85,16 @@ class Call:
     request_id: str
     key: IdempotencyKey | None = None
 
+    def without_key(self) -> "Call":
+        """The same call, each time anew."""
+        return replace(self, key=None)
+
     @property
     def patient_id(self) -> str | None:
-        """The only patient this caller may see, or None for staff and services."""
-        return self.caller.patient_id if self.caller.role is Role.PATIENT else None
+        """The only patient this caller may see, or None for staff and services.
+
+        A patient's token whose subject is no patient of the brand sees `NOBODY`, which no id equals.
+        """
+        if self.caller.role is not Role.PATIENT:
+            return None
+        return self.caller.patient_id or NOBODY

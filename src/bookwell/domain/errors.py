@@ -25,6 +25,8 @@ class BookwellError(Exception):
     """Something the service says to its caller."""
 
     code: ClassVar[str]
+    # Whether an idempotency key led to this refusal before, and it is told again.
+    is_replay = False
 
     def __init__(self, message: str | None = None, /, **facts: Any) -> None:  # noqa: ANN401 - facts are any JSON value
         self.message = message or (type(self).__doc__ or "").strip().partition("\n")[0]

@@ -154,7 +154,7 @@ CREATE TABLE booking.office_hour (
     time_zone         text NOT NULL,
     duration_minutes  integer NOT NULL,
     capacity          integer NOT NULL,
-    valid_from        date NOT NULL,
+    valid_from        date,
     valid_until       date,
     created_at        timestamptz NOT NULL DEFAULT booking.now(),
     CONSTRAINT office_hour_id_once PRIMARY KEY (office_hour_id),

@@ -25,17 +25,12 @@ ON CONFLICT ON CONSTRAINT idempotency_key_once DO NOTHING
 RETURNING outcome;
 
 -- name: recall_answer^
-SELECT fingerprint, outcome, answer, created_at < booking.now() - interval '24 hours' AS is_stale
+SELECT fingerprint, outcome, answer
 FROM booking.idempotency
 WHERE brand_id = :brand_id AND caller = :caller AND route = :route AND key = :key;
 
--- name: forget_stale_answer!
-DELETE FROM booking.idempotency
-WHERE brand_id = :brand_id AND caller = :caller AND route = :route AND key = :key
-    AND created_at < booking.now() - interval '24 hours';
-
 -- name: sweep_answers!
--- excused: every brand's old keys go
+-- excused: every brand's old keys go. Until it is swept, a key is honoured.
 DELETE FROM booking.idempotency
 WHERE ctid IN (
     SELECT ctid FROM booking.idempotency

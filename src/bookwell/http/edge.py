@@ -1,0 +1,98 @@
+"""The outermost layer: request ids, one log line a request, the limit of requests in hand.
+
+Plain ASGI around Litestar, because it must also see what Litestar answers itself, and must cost
+next to nothing.
+"""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from msgspec import json
+
+from bookwell.domain.errors import Overloaded
+from bookwell.http.errors import RETRY_AFTER_SECONDS, ErrorBody
+from bookwell.http.facts import Facts, attach, facts_from
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = structlog.get_logger("bookwell.http")
+
+
+class Edge:
+    """Wraps the application."""
+
+    def __init__(self, app: "ASGIApp", *, requests_max: int) -> None:
+        self._app = app
+        self._requests_max = requests_max
+        self._in_hand = 0
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        facts = facts_from(scope["headers"])
+        attach(scope, facts)
+        began = time.perf_counter()
+        status = 500
+
+        async def send_named(message: "Message") -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_headers_of(scope, facts)]
+            await send(message)
+
+        self._in_hand += 1
+        try:
+            if self._in_hand > self._requests_max:
+                await _refuse(send_named, facts)
+            else:
+                await self._app(scope, receive, send_named)
+        finally:
+            self._in_hand -= 1
+            _log.info(
+                "request",
+                method=scope["method"],
+                # The template and never the path: an id says who saw whom.
+                route=scope.get("path_template", "-"),
+                status=status,
+                duration_ms=round((time.perf_counter() - began) * 1000, 2),
+                request_id=facts.request_id,
+                trace_id=facts.trace_id,
+                caller=facts.caller.role if facts.caller else None,
+            )
+
+    async def drained(self) -> None:
+        """Wait until no request is in hand."""
+        while self._in_hand:
+            await asyncio.sleep(0.01)
+
+
+def _headers_of(scope: "Scope", facts: Facts) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", facts.request_id.encode("ascii"))]
+    if facts.traceparent:
+        headers.append((b"traceparent", facts.traceparent.encode("ascii")))
+    if scope["path"].startswith("/v1/"):
+        # Nearly every answer carries health information; no cache on the way may keep one.
+        headers.append((b"cache-control", b"no-store"))
+    return headers
+
+
+async def _refuse(send: "Send", facts: Facts) -> None:
+    body = ErrorBody(
+        error=Overloaded.code, message=Overloaded().message, request_id=facts.request_id
+    )
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 503,
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": json.encode(body), "more_body": False})

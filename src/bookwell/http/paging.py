@@ -1,0 +1,78 @@
+"""Pages at the HTTP door: `limit`, an opaque `cursor`, and `next_cursor` while there is more."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from litestar.params import Parameter
+
+from bookwell.domain.errors import InvalidInput
+from bookwell.http.fields import VISIBLE
+
+LIMIT_DEFAULT = 100
+# A page of a thousand visits is half a megabyte: the most one answer should be.
+LIMIT_MAX = 1000
+
+Limit = Annotated[
+    int,
+    Parameter(ge=1, le=LIMIT_MAX, description="The most items to answer with."),
+]
+Cursor = Annotated[
+    str | None,
+    Parameter(
+        max_length=1024,
+        description="Where to go on: the `next_cursor` of the page before.",
+    ),
+]
+PatientFilter = Annotated[
+    str | None, Parameter(pattern=VISIBLE, description="Only this patient's.")
+]
+
+_MICROSECOND = 1_000_000
+
+
+def write_cursor(key: tuple[datetime, str] | tuple[str] | None) -> str | msgspec.UnsetType:
+    """The key of the last item on a page, opaque to the caller."""
+    if key is None:
+        return msgspec.UNSET
+    parts = [part.isoformat() if isinstance(part, datetime) else part for part in key]
+    return base64.urlsafe_b64encode(msgspec.json.encode(parts)).rstrip(b"=").decode()
+
+
+def read_timed_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """The (instant, id) a cursor stands for; InvalidInput if it is none of ours."""
+    if cursor is None:
+        return None
+    at, item_id = _read(cursor, tuple[datetime, str])
+    try:
+        at = at.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise _no_cursor() from error
+    return at, _storable(item_id)
+
+
+def read_id_cursor(cursor: str | None) -> str | None:
+    """The id a cursor stands for; InvalidInput if it is none of ours."""
+    if cursor is None:
+        return None
+    return _storable(_read(cursor, tuple[str])[0])
+
+
+def _read(cursor: str, kind: type[msgspec.Struct] | type[tuple[str, ...]]) -> tuple[object, ...]:
+    try:
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
+    except (msgspec.MsgspecError, binascii.Error, UnicodeError, ValueError) as error:
+        raise _no_cursor() from error
+
+
+def _storable(item_id: str) -> str:
+    if "\x00" in item_id:
+        raise _no_cursor()
+    return item_id
+
+
+def _no_cursor() -> InvalidInput:
+    return InvalidInput("cursor must be a next_cursor of this list.", field="cursor")

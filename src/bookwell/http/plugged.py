@@ -1,0 +1,37 @@
+"""What the routes work with, as `app` plugged it together."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from litestar import Litestar
+
+from bookwell.domain.callers import Caller
+from bookwell.storage.database import Database
+from bookwell.usecases.identity import Authenticator
+
+_KEY = "plugged"
+
+
+class Rates(Protocol):
+    """Counts calls."""
+
+    def count(self, caller: Caller, *, kind: str) -> None:
+        """Count one call; RateLimited when it is one too many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugged:
+    """The real things behind the HTTP door."""
+
+    database: Database
+    authenticator: Authenticator
+    rates: Rates
+
+
+def plug_into(app: Litestar, plugged: Plugged) -> None:
+    app.state[_KEY] = plugged
+
+
+def plugged_into(app: Litestar) -> Plugged:
+    plugged: Plugged = app.state[_KEY]
+    return plugged

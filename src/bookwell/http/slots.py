@@ -1,0 +1,147 @@
+"""The routes of slots."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import Response, delete, get, post
+from litestar.params import Parameter
+from msgspec import UNSET, Struct, UnsetType
+
+from bookwell.domain.slots import Slot
+from bookwell.http.calls import AnyRequest, answer, call_of, database_of
+from bookwell.http.fields import Id, Instant, checked_instant
+from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_timed_cursor, write_cursor
+from bookwell.http.routes import operation, refusals
+from bookwell.usecases import slots
+
+From = Annotated[
+    datetime | None,
+    Parameter(query="from", description="Only what starts at this instant or later."),
+]
+Until = Annotated[
+    datetime | None, Parameter(query="to", description="Only what starts before this instant.")
+]
+
+
+class SlotBody(Struct, kw_only=True):
+    """A slot. `booked` says that the provider no longer has this time, in whatever brand."""
+
+    id: str
+    provider_id: str
+    brand_id: str
+    start_time: datetime
+    end_time: datetime
+    booked: bool
+    created_at: datetime
+
+
+class SlotList(Struct, kw_only=True):
+    """A page of slots, earliest first."""
+
+    slots: list[SlotBody]
+    next_cursor: str | UnsetType = UNSET
+
+
+class CreateSlot(Struct, kw_only=True):
+    """A time to offer: at most 24 hours, not in the past."""
+
+    brand_id: Id
+    start_time: Instant
+    end_time: Instant
+
+
+def slot_body(slot: Slot) -> SlotBody:
+    return SlotBody(
+        id=slot.slot_id,
+        provider_id=slot.provider_id,
+        brand_id=slot.brand_id,
+        start_time=slot.starts_at,
+        end_time=slot.ends_at,
+        booked=slot.booked,
+        created_at=slot.created_at,
+    )
+
+
+def window(from_: datetime | None, to: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """The query's `from` and `to`, checked."""
+    return (
+        checked_instant(from_, "from") if from_ is not None else None,
+        checked_instant(to, "to") if to is not None else None,
+    )
+
+
+@post(
+    "/v1/providers/{id:str}/slots",
+    **operation("create_slot", "Offer a slot", tag="slots", scope="write:slots"),
+    response_description="Slot created",
+    responses=refusals({400: "Validation error", 404: "Provider not found"}),
+)
+async def create_slot(
+    request: AnyRequest,
+    id: str,  # noqa: A002 - documented
+    data: CreateSlot,
+) -> Response[SlotBody]:
+    """Offer a provider's time for the brand. Offers may overlap; bookings never do."""
+    created = slots.create_slot(
+        database_of(request),
+        await call_of(request, brand_id=data.brand_id),
+        id,
+        starts_at=checked_instant(data.start_time, "start_time"),
+        ends_at=checked_instant(data.end_time, "end_time"),
+    )
+    return await answer(created, Slot, slot_body, status_code=201)
+
+
+@get(
+    "/v1/providers/{id:str}/slots",
+    **operation("list_slots", "List a provider's slots", tag="slots", scope="read:slots"),
+    response_description="List of slots",
+    responses=refusals({404: "Provider not found"}),
+)
+async def list_slots(  # noqa: PLR0913 - the documented parameters
+    request: AnyRequest,
+    id: str,  # noqa: A002 - documented
+    brand_id: Annotated[str, Parameter(description="The caller's brand.")],
+    from_: From = None,
+    to: Until = None,
+    booked: Annotated[
+        bool | None, Parameter(description="Only slots whose time is taken, or only the free ones.")
+    ] = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> SlotList:
+    """The provider's slots for the brand, earliest first."""
+    from_at, until_at = window(from_, to)
+    page = await slots.list_slots(
+        database_of(request),
+        await call_of(request, brand_id=brand_id),
+        id,
+        from_at=from_at,
+        until_at=until_at,
+        booked=booked,
+        after=read_timed_cursor(cursor),
+        limit=limit,
+    )
+    return SlotList(
+        slots=[slot_body(slot) for slot in page.items], next_cursor=write_cursor(page.next_key)
+    )
+
+
+@delete(
+    "/v1/providers/{id:str}/slots/{slot_id:str}",
+    **operation("delete_slot", "Take a slot back", tag="slots", scope="write:slots"),
+    status_code=200,
+    response_description="Slot deleted",
+    responses=refusals({404: "Not found", 412: "Cannot delete a booked slot"}),
+)
+async def delete_slot(
+    request: AnyRequest,
+    id: str,  # noqa: A002 - documented
+    slot_id: str,
+) -> Response[SlotBody]:
+    """Take an offer back, unless its time is taken."""
+    deleted = slots.delete_slot(database_of(request), await call_of(request), id, slot_id)
+    return await answer(deleted, Slot, slot_body)
+
+
+ROUTES = [create_slot, list_slots, delete_slot]

@@ -1,0 +1,287 @@
+"""The routes of visits."""
+
+from datetime import datetime
+from typing import Annotated
+
+from litestar import Response, get, post
+from litestar.params import Parameter
+from msgspec import UNSET, Struct, UnsetType
+
+from bookwell.domain.errors import Forbidden
+from bookwell.domain.visits import CANCEL, CHECK_IN, COMPLETE, MARK_NO_SHOW, Transition, Visit
+from bookwell.http.auth import caller_of
+from bookwell.http.calls import AnyRequest, answer, call_of, database_of, etag, versions_wanted
+from bookwell.http.fields import Id, Notes, Reason, or_none
+from bookwell.http.paging import (
+    LIMIT_DEFAULT,
+    Cursor,
+    Limit,
+    PatientFilter,
+    read_timed_cursor,
+    write_cursor,
+)
+from bookwell.http.routes import operation, refusals
+from bookwell.usecases import visits
+from bookwell.usecases.visits import WantedVisit
+
+
+class VisitBody(Struct, kw_only=True):
+    """A visit. `version` is also its ETag; `start_time` and `end_time` are its slot's."""
+
+    id: str
+    brand_id: str
+    patient_id: str
+    provider_id: str
+    slot_id: str
+    status: str
+    visit_type: str
+    reason: str | None
+    notes: str | None
+    cancelled_at: datetime | None
+    cancel_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+    start_time: datetime
+    end_time: datetime
+    version: int
+
+
+class VisitList(Struct, kw_only=True):
+    """A page of visits, newest slot first."""
+
+    visits: list[VisitBody]
+    next_cursor: str | UnsetType = UNSET
+
+
+class BookVisit(Struct, kw_only=True):
+    """What to book."""
+
+    brand_id: Id
+    patient_id: Id
+    slot_id: Id
+    visit_type: Id
+    provider_id: Id | UnsetType = UNSET
+    reason: Reason | UnsetType | None = UNSET
+    notes: Notes | UnsetType | None = UNSET
+
+
+class CancelVisit(Struct, kw_only=True):
+    """Why it is cancelled, if somebody wants to say."""
+
+    reason: Reason | UnsetType = UNSET
+
+
+class RescheduleVisit(Struct, kw_only=True):
+    """Where to move it."""
+
+    new_slot_id: Id
+
+
+class CompleteVisit(Struct, kw_only=True):
+    """Notes to leave with the visit, if there are any."""
+
+    notes: Notes | UnsetType = UNSET
+
+
+def visit_body(visit: Visit) -> VisitBody:
+    return VisitBody(
+        id=visit.visit_id,
+        brand_id=visit.brand_id,
+        patient_id=visit.patient_id,
+        provider_id=visit.provider_id,
+        slot_id=visit.slot_id,
+        status=visit.status,
+        visit_type=visit.visit_type,
+        reason=visit.reason,
+        notes=visit.notes,
+        cancelled_at=visit.cancelled_at,
+        cancel_reason=visit.cancel_reason,
+        created_at=visit.created_at,
+        updated_at=visit.updated_at,
+        start_time=visit.starts_at,
+        end_time=visit.ends_at,
+        version=visit.version,
+    )
+
+
+@get(
+    "/v1/visits",
+    **operation("list_visits", "List visits", tag="visits", scope="read:visits"),
+    response_description="List of visits",
+    responses=refusals({403: "The brand is not the caller's"}),
+)
+async def list_visits(
+    request: AnyRequest,
+    brand_id: Annotated[str, Parameter(description="The caller's brand.")],
+    patient_id: PatientFilter = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> VisitList:
+    """The brand's visits, or one patient's, newest slot first. A patient sees their own."""
+    own = caller_of(request).brand_id
+    if own is not None and brand_id != own:
+        raise Forbidden("The brand is not the caller's.")
+    page = await visits.list_visits(
+        database_of(request),
+        await call_of(request, brand_id=brand_id),
+        patient_id=patient_id,
+        before=read_timed_cursor(cursor),
+        limit=limit,
+    )
+    return VisitList(
+        visits=[visit_body(visit) for visit in page.items], next_cursor=write_cursor(page.next_key)
+    )
+
+
+@post(
+    "/v1/visits",
+    **operation("book_visit", "Book a visit", tag="visits", scope="write:visits"),
+    response_description="Visit booked",
+    responses=refusals(
+        {400: "Validation error", 404: "Slot or patient not found", 409: "Slot already booked"}
+    ),
+)
+async def book_visit(request: AnyRequest, data: BookVisit) -> Response[VisitBody]:
+    """Book a slot for a patient. Of any number of callers at one time, one wins; the rest hear 409."""
+    wanted = WantedVisit(
+        patient_id=data.patient_id,
+        slot_id=data.slot_id,
+        visit_type=data.visit_type,
+        provider_id=or_none(data.provider_id),
+        reason=or_none(data.reason),
+        notes=or_none(data.notes),
+    )
+    call = await call_of(request, brand_id=data.brand_id)
+    return await answer(
+        visits.book_visit(database_of(request), call, wanted), Visit, visit_body, status_code=201
+    )
+
+
+@get(
+    "/v1/visits/{id:str}",
+    **operation("get_visit", "Get a visit", tag="visits", scope="read:visits"),
+    response_description="The visit",
+    responses=refusals({404: "Not found"}),
+)
+async def get_visit(request: AnyRequest, id: str) -> Response[VisitBody]:  # noqa: A002 - documented
+    """One visit, with its version as ETag."""
+    visit = await visits.get_visit(database_of(request), await call_of(request), id)
+    return Response(visit_body(visit), headers={"ETag": etag(visit.version)})
+
+
+@post(
+    "/v1/visits/{id:str}/cancel",
+    **operation("cancel_visit", "Cancel a visit", tag="visits", scope="write:visits"),
+    status_code=200,
+    response_description="Visit cancelled",
+    responses=refusals({404: "Not found", 412: "Cannot cancel visit in current status"}),
+)
+async def cancel_visit(
+    request: AnyRequest,
+    id: str,  # noqa: A002 - documented
+    data: CancelVisit | None = None,
+) -> Response[VisitBody]:
+    """Cancel a held or booked visit; its time is free at once. The body may be absent or empty."""
+    reason = or_none(data.reason) if data else None
+    return await _change(request, id, CANCEL, cancel_reason=reason)
+
+
+@post(
+    "/v1/visits/{id:str}/reschedule",
+    **operation("reschedule_visit", "Reschedule a visit", tag="visits", scope="write:visits"),
+    status_code=200,
+    response_description="Visit rescheduled",
+    responses=refusals(
+        {
+            404: "Not found",
+            409: "New slot already booked",
+            412: "Cannot reschedule visit in current status",
+        }
+    ),
+)
+async def reschedule_visit(
+    request: AnyRequest,
+    id: str,  # noqa: A002 - documented
+    data: RescheduleVisit,
+) -> Response[VisitBody]:
+    """Move a booked visit to another slot of the brand; it keeps its id. A failed move changes nothing."""
+    moved = visits.reschedule_visit(
+        database_of(request),
+        await call_of(request),
+        id,
+        new_slot_id=data.new_slot_id,
+        versions=versions_wanted(request),
+    )
+    return await answer(moved, Visit, visit_body)
+
+
+@post(
+    "/v1/visits/{id:str}/check-in",
+    **operation("check_in_visit", "Check a visit in", tag="visits", scope="write:visits"),
+    status_code=200,
+    response_description="Visit checked in",
+    responses=refusals({404: "Not found", 412: "Cannot check in visit in current status"}),
+)
+async def check_in_visit(request: AnyRequest, id: str) -> Response[VisitBody]:  # noqa: A002 - documented
+    """The patient is there."""
+    return await _change(request, id, CHECK_IN)
+
+
+@post(
+    "/v1/visits/{id:str}/complete",
+    **operation("complete_visit", "Complete a visit", tag="visits", scope="write:visits"),
+    status_code=200,
+    response_description="Visit completed",
+    responses=refusals({404: "Not found", 412: "Cannot complete visit in current status"}),
+)
+async def complete_visit(
+    request: AnyRequest,
+    id: str,  # noqa: A002 - documented
+    data: CompleteVisit | None = None,
+) -> Response[VisitBody]:
+    """The visit took place. Notes given here replace the visit's. For staff and services."""
+    return await _change(request, id, COMPLETE, notes=or_none(data.notes) if data else None)
+
+
+@post(
+    "/v1/visits/{id:str}/no-show",
+    **operation("mark_no_show", "Mark a visit as missed", tag="visits", scope="write:visits"),
+    status_code=200,
+    response_description="Visit marked as no-show",
+    responses=refusals({404: "Not found", 412: "Cannot mark visit as no-show in current status"}),
+)
+async def mark_no_show(request: AnyRequest, id: str) -> Response[VisitBody]:  # noqa: A002 - documented
+    """The patient did not come; possible once the slot has begun. For staff and services."""
+    return await _change(request, id, MARK_NO_SHOW)
+
+
+async def _change(
+    request: AnyRequest,
+    visit_id: str,
+    transition: Transition,
+    *,
+    cancel_reason: str | None = None,
+    notes: str | None = None,
+) -> Response[VisitBody]:
+    changed = visits.change_visit(
+        database_of(request),
+        await call_of(request),
+        visit_id,
+        transition,
+        versions=versions_wanted(request),
+        cancel_reason=cancel_reason,
+        notes=notes,
+    )
+    return await answer(changed, Visit, visit_body)
+
+
+ROUTES = [
+    list_visits,
+    book_visit,
+    get_visit,
+    cancel_visit,
+    reschedule_visit,
+    check_in_visit,
+    complete_visit,
+    mark_no_show,
+]

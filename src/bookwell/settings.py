@@ -1,0 +1,100 @@
+"""The service's settings: one frozen record, read once from the environment.
+
+`FIELDS` describes each for `docs/reference/configuration.md`; a test compares the two.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bookwell.domain.errors import InvalidInput
+
+
+def _setting(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    return field(default=default, metadata={"text": text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Each field is read from `BOOKWELL_<NAME>`."""
+
+    database_url: str | None = _setting(
+        None, "PostgreSQL 15 or newer. Without it, the embedded PostgreSQL in the data directory."
+    )
+    data_dir: Path = _setting(
+        Path(".bookwell"), "Where the embedded PostgreSQL keeps its data, and the demo its tokens."
+    )
+    host: str = _setting("127.0.0.1", "The address to listen on.")
+    port: int = _setting(8000, "The port to listen on.")
+    workers: int = _setting(1, "Worker processes that share the port and the database.")
+    pool_size: int = _setting(16, "Connections to PostgreSQL of each worker.")
+    requests_max: int = _setting(
+        1000, "Requests a worker has in hand at once; one more is answered 503 `overloaded`."
+    )
+    body_bytes_max: int = _setting(
+        262_144, "The longest request body in bytes; a longer one is answered 413."
+    )
+    drain_seconds: int = _setting(
+        30, "How long a stopping worker waits for requests in hand before it gives up on them."
+    )
+    introspection_url: str | None = _setting(
+        None,
+        "The identity service's RFC 7662 endpoint. Without it, tokens issued by "
+        "`bookwell token create` are the only ones.",
+    )
+    introspection_client_id: str | None = _setting(
+        None, "This service's client id at the identity service."
+    )
+    introspection_client_secret: str | None = _setting(None, "And its secret.")
+    introspection_timeout_seconds: float = _setting(
+        2.0, "How long an introspection may take; then nobody is admitted (503)."
+    )
+    introspection_cache_seconds: float = _setting(
+        5.0, "How long an introspection is believed; 5 at most, and never past the token's `exp`."
+    )
+    rate_reads_per_minute: int = _setting(1000, "Reads of one caller in a minute; 0 is no limit.")
+    rate_writes_per_minute: int = _setting(200, "Writes of one caller in a minute; 0 is no limit.")
+    rate_admin_per_minute: int = _setting(
+        100, "Calls of `/v1/admin` of one caller in a minute; 0 is no limit."
+    )
+    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
+    log_format: str = _setting("auto", "`json`, `text`, or `auto`: text on a terminal, else JSON.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read `BOOKWELL_*`.
+
+        Raises:
+            InvalidInput: A value is not of the setting's type.
+        """
+        environment = os.environ if environment is None else environment
+        values = {}
+        for setting in fields(cls):
+            name = variable_of(setting.name)
+            if environment.get(name, "") != "":
+                values[setting.name] = _parse(name, environment[name], setting.type)
+        return cls(**values)
+
+
+def variable_of(setting: str) -> str:
+    """The environment variable of a setting."""
+    return f"BOOKWELL_{setting.upper()}"
+
+
+def _parse(name: str, text: str, kind: object) -> object:
+    try:
+        if kind is int:
+            return _not_negative(int(text))
+        if kind is float:
+            return _not_negative(float(text))
+    except ValueError as error:
+        raise InvalidInput(f"{name} must be a number, 0 or more.", field=name) from error
+    return Path(text) if kind is Path else text
+
+
+def _not_negative(number: float) -> float:
+    if not number >= 0:
+        raise ValueError(number)
+    return number

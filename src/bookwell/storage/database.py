@@ -1,0 +1,161 @@
+"""The pool, and the three ways to use it: read, one statement, one transaction.
+
+    async with database.statement(call) as connection:     # autocommit: the statement is the transaction
+    async with database.transaction(call) as connection:   # BEGIN … COMMIT
+    async with database.reading() as connection:
+
+Leaving the block turns PostgreSQL's errors into ours, and settles the caller's idempotency key: a
+refusal is remembered, a key that was used before is answered with what it led to.
+"""
+
+from types import TracebackType
+from typing import Self
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction
+
+from bookwell.domain.callers import Call
+from bookwell.domain.errors import DatabaseUnavailable, Overloaded, Refused
+from bookwell.storage import idempotency
+from bookwell.storage.failures import IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
+from bookwell.storage.statements import AnyConnection
+
+# A statement that takes longer than this is stuck; the caller gets a 503 and may try again.
+STATEMENT_TIMEOUT_SECONDS = 10
+# Shorter than the statement's, so that waiting for a lock ends in a sentence of its own.
+LOCK_TIMEOUT_SECONDS = 5
+# The client's own limit, for a server that does not answer at all any more.
+COMMAND_TIMEOUT_SECONDS = 15
+CONNECT_TIMEOUT_SECONDS = 5
+# Requests waiting for a connection; more than this would wait longer than their callers do.
+WAITING_MAX = 512
+
+
+class Database:
+    """A pool of connections to one PostgreSQL."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+        self._waiting = 0
+
+    @classmethod
+    async def connect(cls, url: str, *, pool_size: int) -> Self:
+        """Open the pool. Connections are made when they are needed, so a server may come later."""
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=pool_size,
+            max_inactive_connection_lifetime=300,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            reset=_leave_as_it_is,
+            server_settings={
+                "application_name": "bookwell",
+                "timezone": "UTC",
+                "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+                "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+                "idle_in_transaction_session_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+            },
+        )
+        return cls(await pool)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def statement(self, call: Call) -> "Unit":
+        """A connection for one statement that is its own transaction."""
+        return Unit(self, call, is_transaction=False)
+
+    def transaction(self, call: Call) -> "Unit":
+        """A connection inside a transaction, committed when the block is left without an error."""
+        return Unit(self, call, is_transaction=True)
+
+    def reading(self) -> "Unit":
+        """A connection to read with."""
+        return Unit(self, None, is_transaction=False)
+
+    async def acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
+        if self._waiting >= WAITING_MAX:
+            raise Overloaded
+        self._waiting += 1
+        try:
+            return await self._pool.acquire()
+        except Exception as error:
+            raise meaning_of(error, connection_lost=True) or error from error
+        finally:
+            self._waiting -= 1
+
+    async def release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        await self._pool.release(connection)
+
+
+class Unit:
+    """One use of one connection; see the module's text."""
+
+    __slots__ = ("_call", "_connection", "_database", "_is_transaction", "_transaction")
+
+    def __init__(self, database: Database, call: Call | None, *, is_transaction: bool) -> None:
+        self._database = database
+        self._call = call
+        self._is_transaction = is_transaction
+        self._transaction: Transaction | None = None
+
+    async def __aenter__(self) -> AnyConnection:
+        self._connection = await self._database.acquire()
+        if self._is_transaction:
+            self._transaction = self._connection.transaction()
+            try:
+                await self._transaction.start()
+            except BaseException as error:
+                await self._database.release(self._connection)
+                raise meaning_of(error, connection_lost=True) or error from error
+        return self._connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self._transaction is not None:
+                error = await self._end(self._transaction, error)
+            if error is not None:
+                await self._settle(error)
+        finally:
+            await self._database.release(self._connection)
+
+    async def _end(
+        self, transaction: Transaction, error: BaseException | None
+    ) -> BaseException | None:
+        """Commit or roll back, and return what went wrong so far."""
+        try:
+            if error is None:
+                await transaction.commit()
+            elif not self._connection.is_closed():
+                await transaction.rollback()
+        except Exception as failure:  # noqa: BLE001 - told apart in _settle
+            return error or failure
+        return error
+
+    async def _settle(self, error: BaseException) -> None:
+        """Raise what the caller should hear instead of this error, if anything else."""
+        lost = self._connection.is_closed()
+        refusal = error if isinstance(error, Refused) else meaning_of(error, connection_lost=lost)
+        try:
+            if self._call is not None and self._call.key is not None and not lost:
+                if constraint_of(error) == IDEMPOTENCY_KEY_ONCE:
+                    await idempotency.replay(self._connection, self._call)
+                if isinstance(refusal, Refused):
+                    await idempotency.settle_refusal(self._connection, self._call, refusal)
+        except asyncpg.PostgresError as failure:
+            raise meaning_of(failure) or failure from failure
+        except (OSError, TimeoutError, asyncpg.InterfaceError) as failure:
+            raise DatabaseUnavailable from failure
+        if refusal is not None and refusal is not error:
+            raise refusal from error
+
+
+async def _leave_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:  # noqa: ARG001
+    """Nothing to reset: no code here changes a session, and the round trip would cost a third."""

@@ -1,0 +1,65 @@
+"""What PostgreSQL's errors mean: one table from constraint to refusal, one rule for the rest."""
+
+import asyncpg
+
+from bookwell.domain.errors import (
+    AlreadyExists,
+    BookwellError,
+    DatabaseUnavailable,
+    NotFound,
+    SeatUnavailable,
+    SlotUnavailable,
+)
+
+# A constraint that a request can run into, and what the caller hears. Each has a test.
+MEANING: dict[str, type[BookwellError]] = {
+    "visit_provider_no_overlap": SlotUnavailable,
+    "office_hour_session_seats_within_capacity": SeatUnavailable,
+    "office_hour_session_coach_no_overlap": SeatUnavailable,
+    "office_hour_booking_patient_once": SeatUnavailable,
+    "brand_id_once": AlreadyExists,
+    "affiliation_once": AlreadyExists,
+    "patient_id_once": AlreadyExists,
+    "patient_subject_once": AlreadyExists,
+    "patient_brand_exists": NotFound,
+    "provider_brand_exists": NotFound,
+    "affiliation_brand_exists": NotFound,
+}
+
+IDEMPOTENCY_KEY_ONCE = "idempotency_key_once"
+
+# The server is away, full, stopping, overloaded, or chose this transaction as a victim. In each case
+# the transaction is gone as a whole and the same request may be sent again.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidCachedStatementError,
+)
+
+
+def constraint_of(error: BaseException) -> str | None:
+    """The constraint this error is about, if it is about one."""
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        name: str | None = error.constraint_name
+        return name
+    return None
+
+
+def meaning_of(error: BaseException, *, connection_lost: bool = False) -> BookwellError | None:
+    """What the caller should hear of this error, or None where it is a bug of ours."""
+    constraint = constraint_of(error)
+    if constraint is not None:
+        refusal = MEANING.get(constraint)
+        return refusal() if refusal else None
+    if isinstance(error, _AWAY) or (connection_lost and isinstance(error, asyncpg.InterfaceError)):
+        return DatabaseUnavailable()
+    return None

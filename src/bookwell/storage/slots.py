@@ -1,0 +1,91 @@
+"""Slots in PostgreSQL. Whether one is booked is never stored: it is asked of the visits."""
+
+from datetime import datetime
+
+from asyncpg import Record
+
+from bookwell.domain.catalog import Provider
+from bookwell.domain.errors import NotFound
+from bookwell.domain.ids import SLOT, new_id
+from bookwell.domain.intervals import Interval
+from bookwell.domain.slots import Slot
+from bookwell.storage.statements import AnyConnection, statement
+
+_create_slot = statement("create_slot")
+_get_slot = statement("get_slot")
+_list_slots = statement("list_slots")
+_delete_slot = statement("delete_slot")
+
+NO_SUCH_SLOT = "There is no such slot."
+
+
+async def create(connection: AnyConnection, provider: Provider, offered: Interval) -> Slot:
+    row = await _create_slot.row(
+        connection,
+        slot_id=new_id(SLOT),
+        brand_id=provider.brand_id,
+        provider_no=provider.provider_no,
+        provider_id=provider.provider_id,
+        starts_at=offered.starts_at,
+        ends_at=offered.ends_at,
+    )
+    assert row is not None, "INSERT RETURNING answers a row"
+    return _slot_from(row)
+
+
+async def get(
+    connection: AnyConnection, *, brand_id: str, slot_id: str, provider_id: str | None = None
+) -> Slot:
+    """The brand's slot, of that provider if one is named; NotFound otherwise."""
+    row = await _get_slot.row(
+        connection, brand_id=brand_id, slot_id=slot_id, provider_id=provider_id
+    )
+    if row is None:
+        raise NotFound(NO_SUCH_SLOT)
+    return _slot_from(row)
+
+
+async def list_earliest_first(  # noqa: PLR0913 - a page has that many sides
+    connection: AnyConnection,
+    provider: Provider,
+    *,
+    from_at: datetime,
+    until_at: datetime,
+    booked: bool | None,
+    after: tuple[datetime, str],
+    row_limit: int,
+) -> list[Slot]:
+    """At most `row_limit` slots that start in [from_at, until_at), after (start, id) `after`."""
+    after_at, after_id = after
+    rows = await _list_slots.rows(
+        connection,
+        brand_id=provider.brand_id,
+        provider_no=provider.provider_no,
+        provider_id=provider.provider_id,
+        from_at=from_at,
+        until_at=until_at,
+        after_at=after_at,
+        after_id=after_id,
+        booked=booked,
+        row_limit=row_limit,
+    )
+    return [_slot_from(row) for row in rows]
+
+
+async def delete(connection: AnyConnection, slot: Slot) -> None:
+    """Take the offer back. The caller holds the provider's lock, so nobody is booking it now."""
+    deleted = await _delete_slot.rows(connection, brand_id=slot.brand_id, slot_id=slot.slot_id)
+    if not deleted:
+        raise NotFound(NO_SUCH_SLOT)
+
+
+def _slot_from(row: Record) -> Slot:
+    return Slot(
+        slot_id=row["slot_id"],
+        provider_id=row["provider_id"],
+        brand_id=row["brand_id"],
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        booked=row["booked"],
+        created_at=row["created_at"],
+    )

@@ -1,0 +1,116 @@
+"""Offer time, list it, take it back."""
+
+from datetime import datetime
+
+from bookwell.domain.callers import Call, Role
+from bookwell.domain.errors import Forbidden, SlotNotDeletable
+from bookwell.domain.events import SlotCreated, SlotDeleted
+from bookwell.domain.slots import Slot, offered_interval
+from bookwell.storage import catalog, journal, slots
+from bookwell.storage.database import Database
+from bookwell.storage.journal import Entry
+from bookwell.usecases.paging import FAR_FUTURE, FAR_PAST, Page
+
+
+async def create_slot(
+    database: Database, call: Call, provider_id: str, *, starts_at: datetime, ends_at: datetime
+) -> Slot:
+    """Offer a provider's time for the brand; offers may overlap each other.
+
+    Raises:
+        InvalidInput: The time is empty, longer than a day, or in the past.
+        NotFound: No such provider works for the brand.
+    """
+    _refuse_patients(call)
+    async with database.transaction(call) as connection:
+        provider = await catalog.get_clinician(
+            connection, brand_id=call.brand_id, provider_id=provider_id
+        )
+        offered = offered_interval(starts_at, ends_at, now=await journal.now(connection))
+        slot = await slots.create(connection, provider, offered)
+        await journal.record(
+            connection,
+            call,
+            Entry(event_type="slot.created", entity_type="slot", entity_id=slot.slot_id),
+            fact=SlotCreated(
+                slot_id=slot.slot_id,
+                provider_id=slot.provider_id,
+                brand_id=slot.brand_id,
+                slot_start=slot.starts_at,
+                slot_end=slot.ends_at,
+                created_at=slot.created_at,
+            ),
+            answer=slot,
+        )
+    return slot
+
+
+async def list_slots(  # noqa: PLR0913 - a page has that many sides
+    database: Database,
+    call: Call,
+    provider_id: str,
+    *,
+    from_at: datetime | None,
+    until_at: datetime | None,
+    booked: bool | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Page[Slot]:
+    """A page of the provider's slots for the brand that start in [from_at, until_at), earliest first."""
+    async with database.reading() as connection:
+        provider = await catalog.get_clinician(
+            connection, brand_id=call.brand_id, provider_id=provider_id
+        )
+        found = await slots.list_earliest_first(
+            connection,
+            provider,
+            from_at=from_at or FAR_PAST,
+            until_at=until_at or FAR_FUTURE,
+            booked=booked,
+            after=after or (FAR_PAST, ""),
+            row_limit=limit + 1,
+        )
+    return Page.cut(found, limit, lambda slot: (slot.starts_at, slot.slot_id))
+
+
+async def delete_slot(database: Database, call: Call, provider_id: str, slot_id: str) -> Slot:
+    """Take an offer back.
+
+    Raises:
+        NotFound: The provider has no such slot for the brand.
+        SlotNotDeletable: Its time is taken.
+    """
+    _refuse_patients(call)
+    async with database.transaction(call) as connection:
+        provider = await catalog.get_clinician(
+            connection, brand_id=call.brand_id, provider_id=provider_id
+        )
+        # Behind the provider's lock nobody is booking the slot while we look whether it is booked.
+        await catalog.lock_provider(connection, provider)
+        slot = await slots.get(
+            connection, brand_id=call.brand_id, slot_id=slot_id, provider_id=provider_id
+        )
+        if slot.booked:
+            raise SlotNotDeletable
+        await slots.delete(connection, slot)
+        await journal.record(
+            connection,
+            call,
+            Entry(event_type="slot.deleted", entity_type="slot", entity_id=slot_id),
+            fact=SlotDeleted(
+                slot_id=slot_id,
+                provider_id=provider_id,
+                brand_id=slot.brand_id,
+                slot_start=slot.starts_at,
+                slot_end=slot.ends_at,
+                deleted_at=await journal.now(connection),
+            ),
+            sequence=2,
+            answer=slot,
+        )
+    return slot
+
+
+def _refuse_patients(call: Call) -> None:
+    if call.caller.role is Role.PATIENT:
+        raise Forbidden("Patients do not offer time.")

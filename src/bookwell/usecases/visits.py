@@ -1,0 +1,181 @@
+"""Book, read, move and end visits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from bookwell.domain.callers import Call, Role
+from bookwell.domain.errors import Forbidden, NotFound, SlotUnavailable, VersionMismatch
+from bookwell.domain.events import VisitRescheduled
+from bookwell.domain.visits import COMPLETE, MARK_NO_SHOW, RESCHEDULE, Transition, Visit
+from bookwell.storage import journal, slots, visits
+from bookwell.storage.database import Database
+from bookwell.storage.journal import Entry
+from bookwell.usecases.paging import FAR_FUTURE, Page
+
+# A visit that changed under us is looked at again this often before we give up.
+_LOOKS_MAX = 3
+
+
+class WantedVisit(Struct, frozen=True, kw_only=True):
+    """What a caller asks to be booked."""
+
+    patient_id: str
+    slot_id: str
+    visit_type: str
+    provider_id: str | None = None
+    reason: str | None = None
+    notes: str | None = None
+
+
+async def book_visit(database: Database, call: Call, wanted: WantedVisit) -> Visit:
+    """Book the slot for the patient, or say who was first.
+
+    Raises:
+        NotFound: No such slot of the brand, or no such patient for this caller.
+        SlotUnavailable: The slot has begun, or the provider's time is taken in whatever brand.
+    """
+    if call.patient_id is not None and wanted.patient_id != call.patient_id:
+        raise NotFound(visits.NO_SUCH_PATIENT)
+    async with database.statement(call) as connection:
+        return await visits.book(
+            connection,
+            call,
+            patient_id=wanted.patient_id,
+            slot_id=wanted.slot_id,
+            visit_type=wanted.visit_type,
+            provider_id=wanted.provider_id,
+            reason=wanted.reason,
+            notes=wanted.notes,
+        )
+
+
+async def get_visit(database: Database, call: Call, visit_id: str) -> Visit:
+    """The visit, if it is this caller's to see."""
+    async with database.reading() as connection:
+        return await visits.get(connection, call, visit_id)
+
+
+async def list_visits(
+    database: Database,
+    call: Call,
+    *,
+    patient_id: str | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> Page[Visit]:
+    """A page of the brand's visits, or the patient's, newest slot first.
+
+    A patient sees their own, whatever they ask for.
+    """
+    if call.patient_id is not None:
+        if patient_id not in (None, call.patient_id):
+            return Page(items=[])
+        patient_id = call.patient_id
+    async with database.reading() as connection:
+        found = await visits.list_newest_first(
+            connection,
+            brand_id=call.brand_id,
+            patient_id=patient_id,
+            before=before or (FAR_FUTURE, ""),
+            row_limit=limit + 1,
+        )
+    return Page.cut(found, limit, lambda visit: (visit.starts_at, visit.visit_id))
+
+
+async def change_visit(  # noqa: PLR0913 - a change has that many parts
+    database: Database,
+    call: Call,
+    visit_id: str,
+    transition: Transition,
+    *,
+    versions: Sequence[int] | None = None,
+    cancel_reason: str | None = None,
+    notes: str | None = None,
+) -> Visit:
+    """Cancel, check in, complete or mark as no-show: take the visit along one transition.
+
+    `versions` are those the caller may have seen (If-Match); None accepts any.
+
+    Raises:
+        NotFound: It is not this caller's to see.
+        WrongState: It is not in a state for this, or has changed since.
+        Forbidden: A patient does not complete visits, or mark them as missed.
+    """
+    if call.caller.role is Role.PATIENT and transition in (COMPLETE, MARK_NO_SHOW):
+        raise Forbidden("Only staff and services may do this.")
+    for _ in range(_LOOKS_MAX):
+        async with database.statement(call) as connection:
+            changed = await visits.change_status(
+                connection,
+                call,
+                visit_id,
+                transition,
+                versions=versions,
+                cancel_reason=cancel_reason,
+                notes=notes,
+            )
+            if changed is not None:
+                return changed
+            visit = await visits.get(connection, call, visit_id)
+            now = await journal.now(connection)
+            refusal = transition.refusal_of(visit, now=now, versions=versions)
+            if refusal is not None:
+                raise refusal
+        # Somebody changed it between our two looks, and now it is in a state for this again.
+    raise VersionMismatch
+
+
+async def reschedule_visit(
+    database: Database,
+    call: Call,
+    visit_id: str,
+    *,
+    new_slot_id: str,
+    versions: Sequence[int] | None = None,
+) -> Visit:
+    """Move the visit to another slot of the brand; it keeps its id, and never blocks its own move.
+
+    Raises:
+        NotFound: The visit or the new slot is not this caller's to see.
+        SlotUnavailable: The new slot has begun, is the visit's own, or its provider's time is taken.
+        WrongState: Only a booked visit moves.
+    """
+    async with database.transaction(call) as connection:
+        before = await visits.lock_for_move(connection, call, visit_id, new_slot_id=new_slot_id)
+        now = await journal.now(connection)
+        refusal = RESCHEDULE.refusal_of(before, now=now, versions=versions)
+        if refusal is not None:
+            raise refusal
+        slot = await slots.get(connection, brand_id=call.brand_id, slot_id=new_slot_id)
+        if slot.starts_at <= now or slot.slot_id == before.slot_id:
+            raise SlotUnavailable(slot_id=new_slot_id)
+        visit = await visits.move(connection, call, visit_id, new_slot_id=new_slot_id)
+        await journal.record(
+            connection,
+            call,
+            Entry(
+                event_type="visit.rescheduled",
+                entity_type="visit",
+                entity_id=visit_id,
+                details={
+                    "old_slot_id": before.slot_id,
+                    "new_slot_id": visit.slot_id,
+                    "version": visit.version,
+                },
+            ),
+            fact=VisitRescheduled(
+                visit_id=visit_id,
+                patient_id=visit.patient_id,
+                provider_id=visit.provider_id,
+                brand_id=visit.brand_id,
+                old_slot_start=before.starts_at,
+                new_slot_start=visit.starts_at,
+                new_slot_end=visit.ends_at,
+                rescheduled_at=visit.updated_at,
+            ),
+            sequence=visit.version,
+            answer=visit,
+        )
+    return visit
