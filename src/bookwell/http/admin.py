@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bookwell.domain.callers import Role
@@ -14,7 +14,7 @@ from bookwell.http.auth import caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import Id, Name, Slug, or_none
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_id_cursor, write_cursor
-from bookwell.http.routes import operation, refusals
+from bookwell.http.routes import PathId, operation, refusals
 from bookwell.storage.tokens import Token
 from bookwell.usecases import catalog, tokens
 
@@ -24,7 +24,9 @@ EXPIRES_IN_MAX = 366 * 24 * 3600
 
 BrandOf = Annotated[
     str | None,
-    Parameter(description="The brand; needed only where neither token nor X-Brand-Id names one."),
+    QueryParameter(
+        description="The brand; needed only where neither token nor X-Brand-Id names one."
+    ),
 ]
 
 
@@ -180,7 +182,7 @@ def token_body(token: Token, secret: str | UnsetType = UNSET) -> TokenBody:
     response_description="Brand created",
     responses=refusals({409: "Id taken"}),
 )
-async def add_brand(request: AnyRequest, data: AddBrand) -> Response[BrandBody]:
+async def add_brand(request: AnyRequest, data: JSONBody[AddBrand]) -> Response[BrandBody]:
     """Add a brand; for a service of the whole platform, whose token belongs to no brand."""
     call = await call_of(request, brand_id=data.id)
     added = catalog.add_brand(database_of(request), call, name=data.name)
@@ -214,7 +216,7 @@ async def list_brands(
     response_description="Provider added",
     responses=refusals({404: "Brand not found", 409: "Id taken"}),
 )
-async def add_provider(request: AnyRequest, data: AddProvider) -> Response[ProviderBody]:
+async def add_provider(request: AnyRequest, data: JSONBody[AddProvider]) -> Response[ProviderBody]:
     """Add a clinician or coach to the brand. An id known from another brand is the same person."""
     added = catalog.add_provider(
         database_of(request),
@@ -235,7 +237,7 @@ async def add_provider(request: AnyRequest, data: AddProvider) -> Response[Provi
 async def list_providers(
     request: AnyRequest,
     brand_id: BrandOf = None,
-    kind: ProviderKind | None = None,
+    kind: FromQuery[ProviderKind | None] = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> ProviderList:
@@ -259,7 +261,7 @@ async def list_providers(
     response_description="Patient added",
     responses=refusals({404: "Brand not found", 409: "Id or subject taken"}),
 )
-async def add_patient(request: AnyRequest, data: AddPatient) -> Response[PatientBody]:
+async def add_patient(request: AnyRequest, data: JSONBody[AddPatient]) -> Response[PatientBody]:
     """Add a patient to the brand."""
     added = catalog.add_patient(
         database_of(request),
@@ -301,7 +303,7 @@ async def list_patients(
     response_description="Token issued",
     responses=refusals({404: "Brand not found"}),
 )
-async def create_token(request: AnyRequest, data: CreateToken) -> Response[TokenBody]:
+async def create_token(request: AnyRequest, data: JSONBody[CreateToken]) -> Response[TokenBody]:
     """Issue a token of our own. The secret is in this answer and nowhere else, so no key replays it."""
     call = (await call_of(request, brand_id=or_none(data.brand_id))).without_key()
     issued = await tokens.create_token(
@@ -346,11 +348,11 @@ async def list_tokens(
     response_description="Token revoked",
     responses=refusals({404: "Not found"}),
 )
-async def revoke_token(request: AnyRequest, id: str) -> Response[RevokedBody]:  # noqa: A002 - as everywhere
+async def revoke_token(request: AnyRequest, token_id: PathId) -> Response[RevokedBody]:
     """End a token at once, on every worker."""
     call = (await call_of(request)).without_key()
-    token_id = await tokens.revoke_token(database_of(request), call, secret_or_id=id)
-    return Response(RevokedBody(id=token_id))
+    revoked_id = await tokens.revoke_token(database_of(request), call, secret_or_id=token_id)
+    return Response(RevokedBody(id=revoked_id))
 
 
 ROUTES = [

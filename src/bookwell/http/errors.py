@@ -102,9 +102,7 @@ def answer_framework(request: AnyRequest, error: HTTPException) -> Response[Erro
 
 def answer_unreadable(request: AnyRequest, _error: UnicodeDecodeError) -> Response[ErrorBody]:
     """The answer to bytes that are no UTF-8."""
-    return answer_refusal(
-        request, errors.InvalidInput("The request must be UTF-8.", field="body")
-    )
+    return answer_refusal(request, errors.InvalidInput("The request must be UTF-8.", field="body"))
 
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[ErrorBody]:

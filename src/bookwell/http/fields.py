@@ -20,7 +20,9 @@ YEAR_MIN = 1900
 YEAR_MAX = 2200
 
 Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=VISIBLE)]
-Slug = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9](-?[a-z0-9])*(?![\s\S])")]
+Slug = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9](-?[a-z0-9])*(?![\s\S])")
+]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Reason = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Notes = Annotated[str, Meta(max_length=10_000, pattern=_NO_NUL)]

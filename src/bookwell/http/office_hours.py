@@ -4,6 +4,7 @@ from datetime import date, datetime, time
 from typing import Annotated
 
 from litestar import Response, delete, get, post
+from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bookwell.domain.errors import InvalidInput
@@ -27,7 +28,7 @@ from bookwell.http.paging import (
     read_timed_cursor,
     write_cursor,
 )
-from bookwell.http.routes import operation, refusals
+from bookwell.http.routes import CoachId, PathId, operation, refusals
 from bookwell.http.slots import From, Until, window
 from bookwell.usecases import office_hours
 
@@ -169,8 +170,8 @@ def booking_body(booking: OfficeHourBooking) -> OfficeHourBookingBody:
 )
 async def add_office_hour(
     request: AnyRequest,
-    coachId: str,  # noqa: N803 - documented
-    data: AddOfficeHour,
+    coach_id: CoachId,
+    data: JSONBody[AddOfficeHour],
 ) -> Response[OfficeHourBody]:
     """Offer sessions every week, in the coach's own wall time."""
     rule = WeeklyRule(
@@ -184,7 +185,7 @@ async def add_office_hour(
         valid_until=_checked_day(data.valid_until, "valid_until"),
     )
     added = office_hours.add_office_hour(
-        database_of(request), await call_of(request), coachId, rule
+        database_of(request), await call_of(request), coach_id, rule
     )
     return await answer(added, OfficeHour, office_hour_body, status_code=201)
 
@@ -199,7 +200,7 @@ async def add_office_hour(
 )
 async def list_office_hours(
     request: AnyRequest,
-    coachId: str,  # noqa: N803 - documented
+    coach_id: CoachId,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> OfficeHourList:
@@ -207,7 +208,7 @@ async def list_office_hours(
     page = await office_hours.list_office_hours(
         database_of(request),
         await call_of(request),
-        coachId,
+        coach_id,
         after_id=read_id_cursor(cursor),
         limit=limit,
     )
@@ -227,7 +228,7 @@ async def list_office_hours(
 )
 async def list_sessions(  # noqa: PLR0913 - the documented parameters
     request: AnyRequest,
-    coachId: str,  # noqa: N803 - documented
+    coach_id: CoachId,
     from_: From = None,
     to: Until = None,
     limit: Limit = LIMIT_DEFAULT,
@@ -238,7 +239,7 @@ async def list_sessions(  # noqa: PLR0913 - the documented parameters
     page = await office_hours.list_sessions(
         database_of(request),
         await call_of(request),
-        coachId,
+        coach_id,
         from_at=from_at,
         until_at=until_at,
         after=read_timed_cursor(cursor),
@@ -264,14 +265,14 @@ async def list_sessions(  # noqa: PLR0913 - the documented parameters
 )
 async def book_seat(
     request: AnyRequest,
-    coachId: str,  # noqa: N803 - documented
-    data: BookSeat,
+    coach_id: CoachId,
+    data: JSONBody[BookSeat],
 ) -> Response[OfficeHourBookingBody]:
     """Take a seat in the session that begins at `slot_at`."""
     booked = office_hours.book_seat(
         database_of(request),
         await call_of(request),
-        coachId,
+        coach_id,
         slot_at=checked_instant(data.slot_at, "slot_at"),
         notes=or_none(data.notes),
         patient_id=or_none(data.patient_id),
@@ -282,7 +283,10 @@ async def book_seat(
 @delete(
     "/v1/bookings/{id:str}",
     **operation(
-        "cancel_booking", "Cancel an office-hour booking", tag="office hours", scope="write:bookings"
+        "cancel_booking",
+        "Cancel an office-hour booking",
+        tag="office hours",
+        scope="write:bookings",
     ),
     status_code=200,
     response_description="Office-hour booking cancelled",
@@ -294,16 +298,23 @@ async def book_seat(
         }
     ),
 )
-async def cancel_booking(request: AnyRequest, id: str) -> Response[OfficeHourBookingBody]:  # noqa: A002 - documented
+async def cancel_booking(
+    request: AnyRequest, booking_id: PathId
+) -> Response[OfficeHourBookingBody]:
     """Give the seat back, until the session has ended."""
-    cancelled = office_hours.cancel_booking(database_of(request), await call_of(request), id)
+    cancelled = office_hours.cancel_booking(
+        database_of(request), await call_of(request), booking_id
+    )
     return await answer(cancelled, OfficeHourBooking, booking_body)
 
 
 @get(
     "/v1/bookings/me",
     **operation(
-        "list_own_bookings", "List my office-hour bookings", tag="office hours", scope="read:bookings"
+        "list_own_bookings",
+        "List my office-hour bookings",
+        tag="office hours",
+        scope="read:bookings",
     ),
     response_description="Current patient office-hour bookings",
     responses=refusals({404: "Patient not found"}),

@@ -15,6 +15,7 @@ from msgspec import json
 from swagger_ui_bundle import swagger_ui_path
 
 from bookwell import __version__
+from bookwell.http.calls import AnyRequest
 
 _DESCRIPTION = """\
 Providers and coaches offer time, patients book visits and office hours, staff run the day.
@@ -89,7 +90,7 @@ def document_of(app: Litestar) -> dict[str, Any]:
 
 
 @get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
-async def openapi_document(request: Any) -> Response[bytes]:  # noqa: ANN401 - any request
+async def openapi_document(request: AnyRequest) -> Response[bytes]:
     """The document itself; written once."""
     return Response(request.app.state["openapi_document"], media_type=MediaType.JSON)
 

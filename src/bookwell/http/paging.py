@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from bookwell.domain.errors import InvalidInput
 from bookwell.http.fields import VISIBLE
@@ -17,17 +17,17 @@ LIMIT_MAX = 1000
 
 Limit = Annotated[
     int,
-    Parameter(ge=1, le=LIMIT_MAX, description="The most items to answer with."),
+    QueryParameter(ge=1, le=LIMIT_MAX, description="The most items to answer with."),
 ]
 Cursor = Annotated[
     str | None,
-    Parameter(
+    QueryParameter(
         max_length=1024,
         description="Where to go on: the `next_cursor` of the page before.",
     ),
 ]
 PatientFilter = Annotated[
-    str | None, Parameter(pattern=VISIBLE, description="Only this patient's.")
+    str | None, QueryParameter(pattern=VISIBLE, description="Only this patient's.")
 ]
 
 _MICROSECOND = 1_000_000
@@ -63,7 +63,9 @@ def read_id_cursor(cursor: str | None) -> str | None:
 def _read(cursor: str, kind: type[msgspec.Struct] | type[tuple[str, ...]]) -> tuple[object, ...]:
     try:
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
-        return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=kind)
+        return msgspec.json.decode(
+            base64.b64decode(padded, altchars=b"-_", validate=True), type=kind
+        )
     except (msgspec.MsgspecError, binascii.Error, UnicodeError, ValueError) as error:
         raise _no_cursor() from error
 

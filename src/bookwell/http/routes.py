@@ -1,12 +1,17 @@
 """What every route says of itself: its name, its scope, how it may be refused."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import PathParameter
 
 from bookwell.http.auth import admit
 from bookwell.http.errors import ErrorBody
+
+# The documented path parameters are called `id` and `coachId`; in Python they have better names.
+PathId = Annotated[str, PathParameter(name="id")]
+CoachId = Annotated[str, PathParameter(name="coachId")]
 
 # Any guarded route may answer these; its own are added to them.
 _ALWAYS = {

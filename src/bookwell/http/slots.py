@@ -4,22 +4,22 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, delete, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from bookwell.domain.slots import Slot
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import Id, Instant, checked_instant
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_timed_cursor, write_cursor
-from bookwell.http.routes import operation, refusals
+from bookwell.http.routes import PathId, operation, refusals
 from bookwell.usecases import slots
 
 From = Annotated[
     datetime | None,
-    Parameter(query="from", description="Only what starts at this instant or later."),
+    QueryParameter(name="from", description="Only what starts at this instant or later."),
 ]
 Until = Annotated[
-    datetime | None, Parameter(query="to", description="Only what starts before this instant.")
+    datetime | None, QueryParameter(name="to", description="Only what starts before this instant.")
 ]
 
 
@@ -78,14 +78,14 @@ def window(from_: datetime | None, to: datetime | None) -> tuple[datetime | None
 )
 async def create_slot(
     request: AnyRequest,
-    id: str,  # noqa: A002 - documented
-    data: CreateSlot,
+    provider_id: PathId,
+    data: JSONBody[CreateSlot],
 ) -> Response[SlotBody]:
     """Offer a provider's time for the brand. Offers may overlap; bookings never do."""
     created = slots.create_slot(
         database_of(request),
         await call_of(request, brand_id=data.brand_id),
-        id,
+        provider_id,
         starts_at=checked_instant(data.start_time, "start_time"),
         ends_at=checked_instant(data.end_time, "end_time"),
     )
@@ -100,12 +100,13 @@ async def create_slot(
 )
 async def list_slots(  # noqa: PLR0913 - the documented parameters
     request: AnyRequest,
-    id: str,  # noqa: A002 - documented
-    brand_id: Annotated[str, Parameter(description="The caller's brand.")],
+    provider_id: PathId,
+    brand_id: Annotated[str, QueryParameter(description="The caller's brand.")],
     from_: From = None,
     to: Until = None,
     booked: Annotated[
-        bool | None, Parameter(description="Only slots whose time is taken, or only the free ones.")
+        bool | None,
+        QueryParameter(description="Only slots whose time is taken, or only the free ones."),
     ] = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
@@ -115,7 +116,7 @@ async def list_slots(  # noqa: PLR0913 - the documented parameters
     page = await slots.list_slots(
         database_of(request),
         await call_of(request, brand_id=brand_id),
-        id,
+        provider_id,
         from_at=from_at,
         until_at=until_at,
         booked=booked,
@@ -136,11 +137,11 @@ async def list_slots(  # noqa: PLR0913 - the documented parameters
 )
 async def delete_slot(
     request: AnyRequest,
-    id: str,  # noqa: A002 - documented
-    slot_id: str,
+    provider_id: PathId,
+    slot_id: FromPath[str],
 ) -> Response[SlotBody]:
     """Take an offer back, unless its time is taken."""
-    deleted = slots.delete_slot(database_of(request), await call_of(request), id, slot_id)
+    deleted = slots.delete_slot(database_of(request), await call_of(request), provider_id, slot_id)
     return await answer(deleted, Slot, slot_body)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
 from bookwell.domain.errors import Forbidden
@@ -20,7 +20,7 @@ from bookwell.http.paging import (
     read_timed_cursor,
     write_cursor,
 )
-from bookwell.http.routes import operation, refusals
+from bookwell.http.routes import PathId, operation, refusals
 from bookwell.usecases import visits
 from bookwell.usecases.visits import WantedVisit
 
@@ -112,7 +112,7 @@ def visit_body(visit: Visit) -> VisitBody:
 )
 async def list_visits(
     request: AnyRequest,
-    brand_id: Annotated[str, Parameter(description="The caller's brand.")],
+    brand_id: Annotated[str, QueryParameter(description="The caller's brand.")],
     patient_id: PatientFilter = None,
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
@@ -141,7 +141,7 @@ async def list_visits(
         {400: "Validation error", 404: "Slot or patient not found", 409: "Slot already booked"}
     ),
 )
-async def book_visit(request: AnyRequest, data: BookVisit) -> Response[VisitBody]:
+async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response[VisitBody]:
     """Book a slot for a patient. Of any number of callers at one time, one wins; the rest hear 409."""
     wanted = WantedVisit(
         patient_id=data.patient_id,
@@ -163,9 +163,9 @@ async def book_visit(request: AnyRequest, data: BookVisit) -> Response[VisitBody
     response_description="The visit",
     responses=refusals({404: "Not found"}),
 )
-async def get_visit(request: AnyRequest, id: str) -> Response[VisitBody]:  # noqa: A002 - documented
+async def get_visit(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
     """One visit, with its version as ETag."""
-    visit = await visits.get_visit(database_of(request), await call_of(request), id)
+    visit = await visits.get_visit(database_of(request), await call_of(request), visit_id)
     return Response(visit_body(visit), headers={"ETag": etag(visit.version)})
 
 
@@ -178,12 +178,12 @@ async def get_visit(request: AnyRequest, id: str) -> Response[VisitBody]:  # noq
 )
 async def cancel_visit(
     request: AnyRequest,
-    id: str,  # noqa: A002 - documented
-    data: CancelVisit | None = None,
+    visit_id: PathId,
+    data: JSONBody[CancelVisit | None] = None,
 ) -> Response[VisitBody]:
     """Cancel a held or booked visit; its time is free at once. The body may be absent or empty."""
     reason = or_none(data.reason) if data else None
-    return await _change(request, id, CANCEL, cancel_reason=reason)
+    return await _change(request, visit_id, CANCEL, cancel_reason=reason)
 
 
 @post(
@@ -201,14 +201,14 @@ async def cancel_visit(
 )
 async def reschedule_visit(
     request: AnyRequest,
-    id: str,  # noqa: A002 - documented
-    data: RescheduleVisit,
+    visit_id: PathId,
+    data: JSONBody[RescheduleVisit],
 ) -> Response[VisitBody]:
     """Move a booked visit to another slot of the brand; it keeps its id. A failed move changes nothing."""
     moved = visits.reschedule_visit(
         database_of(request),
         await call_of(request),
-        id,
+        visit_id,
         new_slot_id=data.new_slot_id,
         versions=versions_wanted(request),
     )
@@ -222,9 +222,9 @@ async def reschedule_visit(
     response_description="Visit checked in",
     responses=refusals({404: "Not found", 412: "Cannot check in visit in current status"}),
 )
-async def check_in_visit(request: AnyRequest, id: str) -> Response[VisitBody]:  # noqa: A002 - documented
+async def check_in_visit(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
     """The patient is there."""
-    return await _change(request, id, CHECK_IN)
+    return await _change(request, visit_id, CHECK_IN)
 
 
 @post(
@@ -236,11 +236,11 @@ async def check_in_visit(request: AnyRequest, id: str) -> Response[VisitBody]:  
 )
 async def complete_visit(
     request: AnyRequest,
-    id: str,  # noqa: A002 - documented
-    data: CompleteVisit | None = None,
+    visit_id: PathId,
+    data: JSONBody[CompleteVisit | None] = None,
 ) -> Response[VisitBody]:
     """The visit took place. Notes given here replace the visit's. For staff and services."""
-    return await _change(request, id, COMPLETE, notes=or_none(data.notes) if data else None)
+    return await _change(request, visit_id, COMPLETE, notes=or_none(data.notes) if data else None)
 
 
 @post(
@@ -250,9 +250,9 @@ async def complete_visit(
     response_description="Visit marked as no-show",
     responses=refusals({404: "Not found", 412: "Cannot mark visit as no-show in current status"}),
 )
-async def mark_no_show(request: AnyRequest, id: str) -> Response[VisitBody]:  # noqa: A002 - documented
+async def mark_no_show(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
     """The patient did not come; possible once the slot has begun. For staff and services."""
-    return await _change(request, id, MARK_NO_SHOW)
+    return await _change(request, visit_id, MARK_NO_SHOW)
 
 
 async def _change(

@@ -42,7 +42,8 @@ class EmbeddedPostgres:
     """The PostgreSQL that comes with the package, its data in one folder.
 
     Safe to use from several threads, and from several processes on the same folder. With
-    `durable=False` a power cut may cost the data; that is for tests only.
+    `durable=False`, which is for tests only, a crash of the server costs the last half second and
+    a power cut everything.
     """
 
     bin_path: Path = BIN_PATH

@@ -1,0 +1,151 @@
+"""The only place where everything is plugged together: settings in, an ASGI application out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+
+from bookwell import logs
+from bookwell.domain.errors import BookwellError
+from bookwell.gateways.introspection import Introspection
+from bookwell.http import admin, health, office_hours, openapi, slots, visits
+from bookwell.http.edge import Edge
+from bookwell.http.errors import (
+    answer_bug,
+    answer_framework,
+    answer_refusal,
+    answer_unreadable,
+)
+from bookwell.http.plugged import Plugged, plug_into
+from bookwell.settings import Settings
+from bookwell.storage import idempotency, revocations
+from bookwell.storage.database import Database
+from bookwell.usecases.identity import Authenticator, IntrospectedTokens, OwnTokens
+from bookwell.usecases.rates import EXCHANGE_SECONDS, RateLimits
+
+# Idempotency keys are kept for a day; a minute more harms nobody.
+SWEEP_SECONDS = 60.0
+
+_log = structlog.get_logger("bookwell.app")
+
+
+def routes(settings: Settings | None = None) -> Litestar:
+    """The routes; with settings also what is behind them, opened when a server starts.
+
+    Without settings they are enough for the OpenAPI document.
+    """
+    return Litestar(
+        route_handlers=[
+            *visits.ROUTES,
+            *slots.ROUTES,
+            *office_hours.ROUTES,
+            *admin.ROUTES,
+            *health.ROUTES,
+            *openapi.ROUTES,
+        ],
+        exception_handlers={
+            BookwellError: answer_refusal,
+            HTTPException: answer_framework,
+            UnicodeDecodeError: answer_unreadable,
+            Exception: answer_bug,
+        },
+        openapi_config=openapi.CONFIG,
+        logging_config=None,
+        request_max_body_size=settings.body_bytes_max if settings else 0,
+        lifespan=[lambda app: _plugged_in(app, settings)] if settings else [],
+    )
+
+
+def build(settings: Settings) -> Edge:
+    """The application for these settings; what it needs is opened when the server starts it."""
+    assert settings.database_url is not None, "whoever builds the application has a database"
+
+    app = routes(settings)
+    openapi.keep_document(app)
+    return Edge(app, requests_max=settings.requests_max)
+
+
+def create() -> Edge:
+    """The application for the environment's settings, as a server's worker makes it."""
+    settings = Settings.from_environment()
+    logs.set_up(settings.log_level, settings.log_format)
+    return build(settings)
+
+
+@asynccontextmanager
+async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
+    assert settings.database_url is not None, "see build"
+    async with AsyncExitStack() as stack:
+        database = await Database.connect(settings.database_url, pool_size=settings.pool_size)
+        stack.push_async_callback(database.close)
+        rates = RateLimits(
+            {
+                "reads": settings.rate_reads_per_minute,
+                "writes": settings.rate_writes_per_minute,
+                "admin": settings.rate_admin_per_minute,
+            }
+        )
+        authenticator = await _authenticator(settings, database, stack)
+        plug_into(app, Plugged(database=database, authenticator=authenticator, rates=rates))
+
+        async def sweep() -> None:
+            async with database.reading() as connection:
+                await idempotency.sweep(connection)
+
+        _keep_doing(stack, "sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)
+        _keep_doing(
+            stack, "exchange_rates", lambda: rates.exchange(database), every=EXCHANGE_SECONDS
+        )
+        yield
+
+
+async def _authenticator(
+    settings: Settings, database: Database, stack: AsyncExitStack
+) -> Authenticator:
+    if settings.introspection_url:
+        introspection = Introspection(
+            url=settings.introspection_url,
+            client_id=settings.introspection_client_id,
+            client_secret=settings.introspection_client_secret,
+            cache_seconds=settings.introspection_cache_seconds,
+            timeout_seconds=settings.introspection_timeout_seconds,
+        )
+        stack.push_async_callback(introspection.close)
+        return IntrospectedTokens(database, introspection)
+    assert settings.database_url is not None, "see build"
+    own = OwnTokens(database)
+    _keep(stack, revocations.listen(settings.database_url, own))
+    return own
+
+
+def _keep_doing(
+    stack: AsyncExitStack, what: str, work: Callable[[], Awaitable[None]], *, every: float
+) -> None:
+    """Do this again and again while the service runs; a failure is logged and tried again later."""
+
+    async def forever() -> None:
+        while True:
+            await asyncio.sleep(every)
+            try:
+                await work()
+            except BookwellError as error:
+                _log.warning("chore_failed", chore=what, cause=error.code)
+            except Exception:
+                _log.exception("chore_failed", chore=what)
+
+    _keep(stack, forever())
+
+
+def _keep(stack: AsyncExitStack, work: Any) -> None:  # noqa: ANN401 - a coroutine of whatever kind
+    task = asyncio.ensure_future(work)
+
+    async def stop() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)

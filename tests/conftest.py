@@ -1,0 +1,118 @@
+"""A real PostgreSQL for the session, a migrated template in it, and a clone of it for each test."""
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+from psycopg import sql
+
+from bookwell.app import build
+from bookwell.settings import Settings
+from bookwell.storage.embedded import EmbeddedPostgres
+from bookwell.storage.migrate import migrate
+from world import World, populate
+
+TEMPLATE = "bookwell_template"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedPostgres]:
+    """One server for each test process; its path is short because of its socket."""
+    folder = Path(tempfile.mkdtemp(prefix="bw-", dir="/tmp"))
+    postgres = EmbeddedPostgres(folder / "d", durable=False)
+    try:
+        with postgres:
+            yield postgres
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _url(server: EmbeddedPostgres, database: str) -> str:
+    return server.url.replace("/bookwell?", f"/{database}?")
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedPostgres) -> str:
+    """A migrated database, with nobody connected to it."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+    migrate(_url(server, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A fresh clone of the template."""
+    name = f"t_{uuid4().hex[:12]}"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        yield _url(server, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def world(database_url: str) -> World:
+    """Two brands with people, slots, office hours and tokens; see `world.py`."""
+    return populate(database_url)
+
+
+Serve = Callable[[Settings], "asyncio.Future[str]"]
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """The service on a real socket; yields its base URL."""
+    config = uvicorn.Config(
+        build(settings), log_config=None, lifespan="on", http="httptools", ws="none"
+    )
+    running = uvicorn.Server(config)
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    task = asyncio.create_task(running.serve(sockets=[listening]))
+    while not running.started:
+        await asyncio.sleep(0.005)
+        if task.done():
+            await task
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        await task
+        listening.close()
+
+
+def settings_for(database_url: str, **changes: object) -> Settings:
+    """Settings without rate limits."""
+    unlimited = {
+        "rate_reads_per_minute": 0,
+        "rate_writes_per_minute": 0,
+        "rate_admin_per_minute": 0,
+    }
+    return Settings(**{"database_url": database_url, **unlimited, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running service, without a token of its own."""
+    async with (
+        serving(settings_for(world.database_url)) as base_url,
+        httpx.AsyncClient(base_url=base_url, timeout=30, trust_env=False) as client,
+    ):
+        yield client
+
+
+os.environ.pop("BOOKWELL_DATABASE_URL", None)
