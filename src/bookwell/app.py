@@ -134,7 +134,7 @@ def _keep_doing(
                 await work()
             except BookwellError as error:
                 _log.warning("chore_failed", chore=what, cause=error.code)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a chore that fails must not end the others
                 _log.exception("chore_failed", chore=what)
 
     _keep(stack, forever())

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, or coloured text on a terminal. Never a value, never an id of a patient.
+"""Logs: one JSON object a line, or coloured text on a terminal; never what somebody wrote.
 
 An exception is logged as its kind and its places in the code. Its message stays out, because a
 database's message quotes what somebody wrote.

@@ -12,8 +12,11 @@ from typing import Any
 from bookwell.domain.errors import InvalidInput
 
 
-def _setting(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+def _setting(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field does
     return field(default=default, metadata={"text": text})
+
+
+_DATA_DIR = Path(".bookwell")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +26,8 @@ class Settings:
     database_url: str | None = _setting(
         None, "PostgreSQL 15 or newer. Without it, the embedded PostgreSQL in the data directory."
     )
-    data_dir: Path = _setting(
-        Path(".bookwell"), "Where the embedded PostgreSQL keeps its data, and the demo its tokens."
+    data_dir: Path = _setting(  # noqa: RUF009 - a Path never changes
+        _DATA_DIR, "Where the embedded PostgreSQL keeps its data, and the demo its tokens."
     )
     host: str = _setting("127.0.0.1", "The address to listen on.")
     port: int = _setting(8000, "The port to listen on.")
@@ -70,7 +73,7 @@ class Settings:
             InvalidInput: A value is not of the setting's type.
         """
         environment = os.environ if environment is None else environment
-        values = {}
+        values: dict[str, Any] = {}
         for setting in fields(cls):
             name = variable_of(setting.name)
             if environment.get(name, "") != "":

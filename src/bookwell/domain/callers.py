@@ -93,7 +93,7 @@ class Call:
     def patient_id(self) -> str | None:
         """The only patient this caller may see, or None for staff and services.
 
-        A patient's token whose subject is no patient of the brand sees `NOBODY`, which no id equals.
+        A patient's token whose subject is no patient of the brand sees `NOBODY`, whom no id equals.
         """
         if self.caller.role is not Role.PATIENT:
             return None

@@ -117,7 +117,7 @@ class OfficeHour(WeeklyRule, frozen=True, kw_only=True):
 
 
 class TakenSession(Struct, frozen=True, kw_only=True):
-    """A session of the coach in which somebody sits; without its rule where it is another brand's."""
+    """A session in which somebody sits; without its rule where it is another brand's."""
 
     office_hour_id: str | None
     interval: Interval

@@ -31,7 +31,7 @@ def zone_named(name: str, *, field: str = "time_zone") -> ZoneInfo:
 
 
 def intervals_on(day: date, wall_from: time, wall_until: time, zone: tzinfo) -> list[Interval]:
-    """The instants of `day` at which the wall clock shows `wall_from` or later, before `wall_until`.
+    """The instants of `day` at which a wall clock shows `wall_from` or later, before `wall_until`.
 
     Sorted, and split where the clock changes: usually one interval, none where the clock skips the
     whole rule, two where it shows part of it twice.
@@ -68,7 +68,7 @@ def _offsets_around(
 
 
 def _change_between(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """The first whole second in (before, after] at which the offset is no longer that of `before`."""
+    """The first whole second in (before, after] at which the offset is another than `before`'s."""
     offset = _offset_at(before, zone)
     while after - before > timedelta(seconds=1):
         middle = before + timedelta(seconds=int((after - before).total_seconds()) // 2)

@@ -304,7 +304,7 @@ async def list_patients(
     responses=refusals({404: "Brand not found"}),
 )
 async def create_token(request: AnyRequest, data: JSONBody[CreateToken]) -> Response[TokenBody]:
-    """Issue a token of our own. The secret is in this answer and nowhere else, so no key replays it."""
+    """Issue a token of our own. The secret is in this answer only, so no key replays it."""
     call = (await call_of(request, brand_id=or_none(data.brand_id))).without_key()
     issued = await tokens.create_token(
         database_of(request),

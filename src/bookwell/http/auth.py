@@ -1,8 +1,7 @@
-"""Who is calling, for which brand, and may they (CONTRACT.md section 2, decisions 7 to 9; RFC 6750)."""
+"""Who calls, for which brand, and may they (CONTRACT.md section 2, decisions 7 to 9; RFC 6750)."""
 
 import re
 
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from bookwell.domain.callers import Caller, Role
@@ -25,7 +24,7 @@ TOKEN_LENGTH_MAX = 4096
 
 
 async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
-    """Let the caller of a route in: a live token, its scope, its rate. Litestar calls it as a guard.
+    """Let the caller of a route in: a live token, its rate, its scope. A guard of Litestar's.
 
     Raises:
         Unauthenticated, InvalidToken, InsufficientScope, RateLimited: As they say.
@@ -73,7 +72,7 @@ def brand_of(caller: Caller, named: str | None) -> str:
     return named
 
 
-def _token_of(connection: "ASGIConnection[object, object, object, object]") -> str:
+def _token_of(connection: AnyConnection) -> str:
     header = connection.headers.get("Authorization")
     if header is None:
         raise Unauthenticated

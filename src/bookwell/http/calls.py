@@ -31,7 +31,7 @@ def database_of(request: AnyRequest) -> Database:
 
 
 async def call_of(request: AnyRequest, *, brand_id: str | None = None) -> Call:
-    """Who calls, for the brand the request names (if it names one), with its idempotency key."""
+    """Who calls, for the brand the request names if it does, with its idempotency key."""
     caller = caller_of(request)
     return Call(
         caller=caller,
@@ -48,7 +48,7 @@ async def answer(
     *,
     status_code: int = 200,
 ) -> Response[Body]:
-    """The answer to a change: the use case's value, or the one its idempotency key led to before."""
+    """The answer to a change: the use case's value, or what its idempotency key led to before."""
     headers = {}
     try:
         value = await work

@@ -4,11 +4,11 @@ Plain ASGI around Litestar, because it must also see what Litestar answers itsel
 next to nothing.
 """
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
 import structlog
+from litestar.enums import ScopeType
 from msgspec import json
 
 from bookwell.domain.errors import Overloaded
@@ -16,7 +16,7 @@ from bookwell.http.errors import RETRY_AFTER_SECONDS, ErrorBody
 from bookwell.http.facts import Facts, attach, facts_from
 
 if TYPE_CHECKING:
-    from litestar.types import ASGIApp, Message, Receive, Scope, Send
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 _log = structlog.get_logger("bookwell.http")
 
@@ -30,9 +30,12 @@ class Edge:
         self._in_hand = 0
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "http":
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
-            return
+
+    async def _answer(self, scope: "HTTPScope", receive: "Receive", send: "Send") -> None:
         facts = facts_from(scope["headers"])
         attach(scope, facts)
         began = time.perf_counter()
@@ -65,13 +68,8 @@ class Edge:
                 caller=facts.caller.role if facts.caller else None,
             )
 
-    async def drained(self) -> None:
-        """Wait until no request is in hand."""
-        while self._in_hand:
-            await asyncio.sleep(0.01)
 
-
-def _headers_of(scope: "Scope", facts: Facts) -> list[tuple[bytes, bytes]]:
+def _headers_of(scope: "HTTPScope", facts: Facts) -> list[tuple[bytes, bytes]]:
     headers = [(b"x-request-id", facts.request_id.encode("ascii"))]
     if facts.traceparent:
         headers.append((b"traceparent", facts.traceparent.encode("ascii")))

@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from bookwell.domain import errors
 from bookwell.domain.errors import BookwellError
 from bookwell.http.facts import facts_of
+from bookwell.logs import places_of
 
 # The closest type counts: a VisitNotCancellable is a WrongState.
 STATUS: dict[type[BookwellError], int] = {
@@ -106,12 +107,12 @@ def answer_unreadable(request: AnyRequest, _error: UnicodeDecodeError) -> Respon
 
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
-    """The answer to a mistake of ours. The log names it without its values, which may be health data."""
+    """The answer to our own mistake. The log has its place and none of its values."""
     _log.error(
         "internal_error",
         request_id=facts_of(request).request_id,
         kind=type(error).__name__,
-        where=_where(error),
+        where=places_of(error.__traceback__),
     )
     code, message = INTERNAL_ERROR
     body = ErrorBody(error=code, message=message, request_id=facts_of(request).request_id)
@@ -146,13 +147,3 @@ def _field_and_sentence(error: ValidationException) -> tuple[str, str]:
     if field in ("data", "'data'"):
         return "body", "The request body must be a JSON object."
     return field, f"{field}: {first['message']}."
-
-
-def _where(error: BaseException) -> list[str]:
-    trace = error.__traceback__
-    places = []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        places.append(f"{code.co_filename.rpartition('site-packages/')[2]}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return places[-12:]

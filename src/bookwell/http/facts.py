@@ -1,6 +1,7 @@
 """What is known of a request before anybody looks at it, and who turned out to send it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ class Facts:
         return self.traceparent.split("-")[1] if self.traceparent else None
 
 
-def facts_from(headers: list[tuple[bytes, bytes]]) -> Facts:
+def facts_from(headers: Iterable[tuple[bytes, bytes]]) -> Facts:
     """The request's own id where it has a decent one, else a new one."""
     request_id = traceparent = None
     for name, value in headers:
@@ -47,5 +48,5 @@ def attach(scope: Any, facts: Facts) -> None:  # noqa: ANN401 - an ASGI scope
 
 
 def facts_of(connection: AnyConnection) -> Facts:
-    facts: Facts = connection.scope[_KEY]  # type: ignore[typeddict-item]  # ours, beside ASGI's
+    facts: Facts = connection.scope[_KEY]  # type: ignore[literal-required]  # ours, beside ASGI's
     return facts

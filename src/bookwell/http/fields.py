@@ -1,6 +1,6 @@
-"""The kinds of value that requests carry, and their limits (CONTRACT.md head and decision 17).
+r"""The kinds of value that requests carry, and their limits (CONTRACT.md head and decision 17).
 
-The patterns end in `(?![\\s\\S])`, the end of the text in both Python's and JSON Schema's regular
+The patterns end in `(?![\s\S])`, the end of the text in both Python's and JSON Schema's regular
 expressions; `$` would let a line break through.
 """
 
@@ -42,6 +42,6 @@ def checked_instant(instant: datetime, field: str) -> datetime:
     return instant
 
 
-def or_none(text: str | UnsetType) -> str | None:
+def or_none(text: str | UnsetType | None) -> str | None:
     """An absent field as None."""
     return None if text is UNSET else text

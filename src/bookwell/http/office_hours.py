@@ -226,7 +226,7 @@ async def list_office_hours(
     response_description="Sessions with a seat left",
     responses=refusals({403: "Coach is outside the current brand", 404: "Coach not found"}),
 )
-async def list_sessions(  # noqa: PLR0913 - the documented parameters
+async def list_sessions(
     request: AnyRequest,
     coach_id: CoachId,
     from_: From = None,

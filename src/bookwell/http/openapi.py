@@ -11,6 +11,7 @@ from litestar import Litestar, MediaType, Response, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Server, Tag
 from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
 from msgspec import json
 from swagger_ui_bundle import swagger_ui_path
 
@@ -20,7 +21,7 @@ from bookwell.http.calls import AnyRequest
 _DESCRIPTION = """\
 Providers and coaches offer time, patients book visits and office hours, staff run the day.
 
-**Tokens.** Every call carries `Authorization: Bearer …`; the scope of each operation stands with it.
+**Tokens.** Every call carries `Authorization: Bearer …`; each operation names its scope.
 **Retries.** Send `Idempotency-Key` with any change and repeat it safely: it happens once.
 **Versions.** A visit's `ETag` is its version; send it as `If-Match` to change only what you saw.
 **Pages.** A list that goes on has a `next_cursor`; send it as `cursor`.
@@ -106,7 +107,7 @@ def keep_document(app: Litestar) -> None:
     app.state["openapi_document"] = json.encode(document_of(app))
 
 
-ROUTES = [
+ROUTES: list[ControllerRouterHandler] = [
     openapi_document,
     docs_page,
     create_static_files_router(
@@ -116,7 +117,7 @@ ROUTES = [
 
 
 def _may_be_absent(content: dict[str, Any]) -> bool:
-    """Whether None was an option; takes the option out of the schema, where a body would be null."""
+    """Whether None was an option; takes it out of the schema, where it would mean a null body."""
     schema = content["schema"]
     options = [option for option in schema.get("oneOf", []) if option != {"type": "null"}]
     if len(options) == len(schema.get("oneOf", [])):

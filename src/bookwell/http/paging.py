@@ -3,7 +3,7 @@
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar.params import QueryParameter
@@ -45,22 +45,33 @@ def read_timed_cursor(cursor: str | None) -> tuple[datetime, str] | None:
     """The (instant, id) a cursor stands for; InvalidInput if it is none of ours."""
     if cursor is None:
         return None
-    at, item_id = _read(cursor, tuple[datetime, str])
+    key = _read(cursor, _TimedKey)
     try:
-        at = at.astimezone(UTC)
+        return key.at.astimezone(UTC), _storable(key.item_id)
     except (OverflowError, ValueError) as error:
         raise _no_cursor() from error
-    return at, _storable(item_id)
 
 
 def read_id_cursor(cursor: str | None) -> str | None:
     """The id a cursor stands for; InvalidInput if it is none of ours."""
     if cursor is None:
         return None
-    return _storable(_read(cursor, tuple[str])[0])
+    return _storable(_read(cursor, _IdKey).item_id)
 
 
-def _read(cursor: str, kind: type[msgspec.Struct] | type[tuple[str, ...]]) -> tuple[object, ...]:
+class _TimedKey(msgspec.Struct, array_like=True):
+    at: datetime
+    item_id: str
+
+
+class _IdKey(msgspec.Struct, array_like=True):
+    item_id: str
+
+
+_Key = TypeVar("_Key", _TimedKey, _IdKey)
+
+
+def _read(cursor: str, kind: type[_Key]) -> _Key:
     try:
         padded = cursor.encode() + b"=" * (-len(cursor) % 4)
         return msgspec.json.decode(

@@ -98,7 +98,7 @@ async def create_slot(
     response_description="List of slots",
     responses=refusals({404: "Provider not found"}),
 )
-async def list_slots(  # noqa: PLR0913 - the documented parameters
+async def list_slots(
     request: AnyRequest,
     provider_id: PathId,
     brand_id: Annotated[str, QueryParameter(description="The caller's brand.")],

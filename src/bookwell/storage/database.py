@@ -1,6 +1,6 @@
 """The pool, and the three ways to use it: read, one statement, one transaction.
 
-    async with database.statement(call) as connection:     # autocommit: the statement is the transaction
+    async with database.statement(call) as connection:     # the statement is the transaction
     async with database.transaction(call) as connection:   # BEGIN … COMMIT
     async with database.reading() as connection:
 
@@ -157,5 +157,5 @@ class Unit:
             raise refusal from error
 
 
-async def _leave_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:  # noqa: ARG001
+async def _leave_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Nothing to reset: no code here changes a session, and the round trip would cost a third."""

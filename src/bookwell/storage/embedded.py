@@ -111,7 +111,7 @@ class EmbeddedPostgres:
         """Stop the server cleanly, unless another process uses it too.
 
         Connections that are still open are ended. Raises `EmbeddedPostgresError` when the server
-        does not stop within a minute. Stopping twice does no harm.
+        does not stop within half a minute. Stopping twice does no harm.
         """
         with self._mutex:
             if self._in_use is None:

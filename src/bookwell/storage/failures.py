@@ -28,8 +28,8 @@ MEANING: dict[str, type[BookwellError]] = {
 
 IDEMPOTENCY_KEY_ONCE = "idempotency_key_once"
 
-# The server is away, full, stopping, overloaded, or chose this transaction as a victim. In each case
-# the transaction is gone as a whole and the same request may be sent again.
+# The server is away, full, stopping, overloaded, or chose this transaction as a victim. In each
+# case the transaction is gone as a whole and the same request may be sent again.
 _AWAY = (
     OSError,
     TimeoutError,

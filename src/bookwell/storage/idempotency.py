@@ -14,7 +14,7 @@ from bookwell.domain.callers import Call
 from bookwell.domain.errors import BookwellError, IdempotencyKeyMismatch, Refused
 from bookwell.storage.statements import AnyConnection, statement
 
-# Refusals that say something about the caller or the form of the request come before the key counts.
+# Refusals that say something about the caller or the form of the request: no key counts yet.
 _NOT_REMEMBERED = (
     errors.InvalidInput,
     errors.Unauthenticated,
@@ -33,7 +33,7 @@ _sweep_answers = statement("sweep_answers")
 SWEEP_ROWS_MAX = 5_000
 
 
-class Replayed(Exception):  # noqa: N818 - no error: the answer that was given before
+class Replayed(Exception):
     """The key was used for this very request; `answer` is the JSON of what it led to."""
 
     def __init__(self, answer: str) -> None:

@@ -19,7 +19,7 @@ _write_audit = statement("write_audit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the audit says of a change. `details` holds ids, statuses and counts, never free text."""
+    """What the audit says of a change. `details` holds ids, statuses, counts; never free text."""
 
     event_type: str
     entity_type: str

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema: numbered SQL files, forward only, one runner at a time."""
+"""Brings a database to the newest schema: numbered SQL files, forward only, one at a time."""
 
 from pathlib import Path
 

@@ -94,7 +94,7 @@ async def take_seat(
     )
 
 
-async def add_booking(  # noqa: PLR0913 - a booking has that many parts
+async def add_booking(
     connection: AnyConnection,
     coach: Provider,
     rule: OfficeHour,

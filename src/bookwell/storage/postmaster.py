@@ -15,10 +15,11 @@ from bookwell.storage.cluster import SOCKET_NAME, Cluster
 
 # A disk full of unfinished work takes a while to check; beyond two minutes a person should look.
 START_PATIENCE_S = 120.0
-# A clean stop writes everything out first, which on a slow disk takes most of a minute.
-STOP_PATIENCE_S = 60.0
-# What is left of a dead server has nothing to write; told to quit, it is gone within milliseconds.
-ORPHAN_PATIENCE_S = 5.0
+# A clean stop writes everything out first. One that takes longer has met a slow disk, or
+# PostgreSQL 18 itself, which may wait for ever when it is stopped while it repairs a crash.
+STOP_PATIENCE_S = 20.0
+# Who is told to quit has nothing to write; a server gives its own processes five seconds for it.
+QUIT_PATIENCE_S = 10.0
 POLL_S = 0.02
 
 # Lines of `postmaster.pid`, counted from 0; PostgreSQL keeps them in `utils/pidfile.h`.
@@ -98,18 +99,22 @@ def launch(cluster: Cluster, *, patience_s: float) -> None:
         raise cluster.failure(f"PostgreSQL did not start on {cluster.path}.")
 
 
-def shut_down(cluster: Cluster) -> None:
-    """Stop the server cleanly, ending its connections; nothing happens where none runs."""
+def shut_down(cluster: Cluster, *, patience_s: float = STOP_PATIENCE_S) -> None:
+    """Stop the server cleanly, ending its connections; nothing happens where none runs.
+
+    One that takes longer than it is given is told to quit: nothing that was committed is lost, and
+    the next start recovers it. Raises `EmbeddedPostgresError` if it stays nevertheless.
+    """
     server = find(cluster)
     if server is None:
         return
-    with suppress(psutil.NoSuchProcess):
-        server.process.send_signal(signal.SIGINT)
-    if _wait_until_gone([server.process], STOP_PATIENCE_S):
-        raise cluster.failure(
-            f"PostgreSQL on {cluster.path} (process {server.process.pid}) did not stop within "
-            f"{STOP_PATIENCE_S:.0f} seconds."
-        )
+    for number, seconds in ((signal.SIGINT, patience_s), (signal.SIGQUIT, QUIT_PATIENCE_S)):
+        _signal([server.process], number)
+        if not _wait_until_gone([server.process], seconds):
+            return
+    raise cluster.failure(
+        f"PostgreSQL on {cluster.path} (process {server.process.pid}) does not stop."
+    )
 
 
 def _clear_away_remains(cluster: Cluster) -> None:
@@ -123,9 +128,9 @@ def _clear_away_remains(cluster: Cluster) -> None:
         return
     orphans = _processes_of(cluster)
     _signal(orphans, signal.SIGQUIT)
-    orphans = _wait_until_gone(orphans, ORPHAN_PATIENCE_S)
+    orphans = _wait_until_gone(orphans, QUIT_PATIENCE_S)
     _signal(orphans, signal.SIGKILL)
-    if _wait_until_gone(orphans, ORPHAN_PATIENCE_S):
+    if _wait_until_gone(orphans, QUIT_PATIENCE_S):
         raise cluster.failure(f"What is left of a crashed PostgreSQL on {cluster.path} stays.")
 
     lines = _pid_file_lines(cluster)

@@ -45,7 +45,7 @@ async def get(
     return _slot_from(row)
 
 
-async def list_earliest_first(  # noqa: PLR0913 - a page has that many sides
+async def list_earliest_first(
     connection: AnyConnection,
     provider: Provider,
     *,

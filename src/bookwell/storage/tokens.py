@@ -53,7 +53,7 @@ def new_secret() -> str:
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
 
 
-async def add(  # noqa: PLR0913 - a token has that many parts
+async def add(
     connection: AnyConnection,
     secret: str,
     *,

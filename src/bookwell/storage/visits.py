@@ -1,4 +1,4 @@
-"""Visits in PostgreSQL. The two that carry the day, booking and cancelling, are one statement each."""
+"""Visits in PostgreSQL. What carries the day, booking and cancelling, is one statement each."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ NO_SUCH_PATIENT = "There is no such patient."
 NO_SUCH_VISIT = "There is no such visit."
 
 
-async def book(  # noqa: PLR0913 - a booking has that many parts
+async def book(
     connection: AnyConnection,
     call: Call,
     *,
@@ -68,7 +68,7 @@ async def book(  # noqa: PLR0913 - a booking has that many parts
     raise SlotUnavailable(slot_id=slot_id)
 
 
-async def change_status(  # noqa: PLR0913 - a change has that many parts
+async def change_status(
     connection: AnyConnection,
     call: Call,
     visit_id: str,
@@ -78,7 +78,7 @@ async def change_status(  # noqa: PLR0913 - a change has that many parts
     cancel_reason: str | None = None,
     notes: str | None = None,
 ) -> Visit | None:
-    """Take the visit along `transition`, or None where it is not in a state for it, or not there."""
+    """Take the visit along `transition`; None where it is not in a state for it, or not there."""
     row = await _change_visit_status.row(
         connection,
         event_id=new_id(EVENT),
@@ -109,7 +109,7 @@ async def get(connection: AnyConnection, call: Call, visit_id: str) -> Visit:
 async def lock_for_move(
     connection: AnyConnection, call: Call, visit_id: str, *, new_slot_id: str
 ) -> Visit:
-    """Lock both providers and the visit, and return it as it is now; NotFound if it is not there."""
+    """Lock both providers and the visit, and return it as it is now; NotFound where it is not."""
     await _lock_providers_of_move.rows(
         connection, brand_id=call.brand_id, visit_id=visit_id, slot_id=new_slot_id
     )

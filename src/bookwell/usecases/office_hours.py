@@ -75,7 +75,7 @@ async def list_office_hours(
     return Page.cut(found, limit, lambda rule: (rule.office_hour_id,))
 
 
-async def list_sessions(  # noqa: PLR0913 - a page has that many sides
+async def list_sessions(
     database: Database,
     call: Call,
     coach_id: str,
@@ -201,7 +201,7 @@ async def cancel_booking(database: Database, call: Call, booking_id: str) -> Off
 async def list_own_bookings(
     database: Database, call: Call, *, before: tuple[datetime, str] | None, limit: int
 ) -> Page[OfficeHourBooking]:
-    """A page of the calling patient's bookings, newest first; NotFound for whoever is no patient."""
+    """A page of the calling patient's bookings, newest first; NotFound for everybody else."""
     if not call.patient_id:
         raise NotFound("There is no such patient.")
     async with database.reading() as connection:
@@ -216,7 +216,7 @@ async def list_own_bookings(
 
 
 async def _coach_of(connection: AnyConnection, call: Call, coach_id: str) -> Provider:
-    """The brand's coach; on these operations the documentation tells foreign (403) from unknown (404)."""
+    """The brand's coach; here the documentation tells a foreign one (403) from none (404)."""
     coach = await catalog.find_provider(connection, brand_id=call.brand_id, provider_id=coach_id)
     if coach is not None and coach.kind is ProviderKind.COACH:
         return coach

@@ -45,7 +45,7 @@ async def create_slot(
     return slot
 
 
-async def list_slots(  # noqa: PLR0913 - a page has that many sides
+async def list_slots(
     database: Database,
     call: Call,
     provider_id: str,
@@ -56,7 +56,7 @@ async def list_slots(  # noqa: PLR0913 - a page has that many sides
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Page[Slot]:
-    """A page of the provider's slots for the brand that start in [from_at, until_at), earliest first."""
+    """A page of the provider's slots that start in [from_at, until_at), earliest first."""
     async with database.reading() as connection:
         provider = await catalog.get_clinician(
             connection, brand_id=call.brand_id, provider_id=provider_id

@@ -27,7 +27,7 @@ class IssuedToken(Struct, frozen=True, kw_only=True):
     secret: str
 
 
-async def create_token(  # noqa: PLR0913 - a token has that many parts
+async def create_token(
     database: Database,
     call: Call,
     *,

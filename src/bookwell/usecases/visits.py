@@ -84,7 +84,7 @@ async def list_visits(
     return Page.cut(found, limit, lambda visit: (visit.starts_at, visit.visit_id))
 
 
-async def change_visit(  # noqa: PLR0913 - a change has that many parts
+async def change_visit(
     database: Database,
     call: Call,
     visit_id: str,
@@ -139,7 +139,7 @@ async def reschedule_visit(
 
     Raises:
         NotFound: The visit or the new slot is not this caller's to see.
-        SlotUnavailable: The new slot has begun, is the visit's own, or its provider's time is taken.
+        SlotUnavailable: The new slot has begun or is the visit's own, or its time is taken.
         WrongState: Only a booked visit moves.
     """
     async with database.transaction(call) as connection:
