@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -81,6 +81,16 @@ def session_that_runs(url: str, beginning: str) -> int:
             return pid
         time.sleep(0.01)
     raise AssertionError(beginning)
+
+
+def wait_until_it_answers(url: str) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with suppress(psycopg.OperationalError):
+            ask(url, "SELECT 1")
+            return
+        time.sleep(0.01)
+    raise AssertionError(url)
 
 
 def kill_the_server(folder: Path) -> None:

@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from bookwell.storage.cluster import Cluster
 from bookwell.storage.embedded import EmbeddedPostgresError
+from bookwell.storage.postmaster import shut_down
 from embedded_servers import (
     ask,
     database,
@@ -107,6 +109,32 @@ def test_a_killed_server_comes_back_though_a_statement_of_its_own_goes_on(folder
 def count_for_minutes(url: str) -> None:
     with suppress(psycopg.OperationalError):
         ask(url, "SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 100000) b")
+
+
+def test_a_server_that_hangs_while_it_stops_is_made_to_quit_and_loses_nothing(folder: Path) -> None:
+    with database(folder, durable=True) as server:
+        ask(server.url, "INSERT INTO kept VALUES (8)")
+        # The stop waits for the checkpointer, and that sleeps.
+        ((checkpointer,),) = ask(
+            server.url, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
+        )
+        assert isinstance(checkpointer, int)
+        os.kill(checkpointer, signal.SIGSTOP)
+        threading.Timer(1.0, os.kill, [checkpointer, signal.SIGCONT]).start()
+
+        shut_down(Cluster(folder, durable=True), patience_s=0.5)
+
+        assert server.ensure_running()
+        assert (8,) in ask(server.url, "SELECT number FROM kept")
+
+
+def test_a_database_that_vanished_is_not_replaced_by_an_empty_one(empty_folder: Path) -> None:
+    with database(empty_folder) as server:
+        kill_the_server(empty_folder)
+        (empty_folder / "postgres").rename(empty_folder / "elsewhere")
+
+        with pytest.raises(EmbeddedPostgresError, match="is gone"):
+            server.ensure_running()
 
 
 def test_many_threads_may_watch_and_the_server_is_started_once(folder: Path) -> None:

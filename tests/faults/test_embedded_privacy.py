@@ -10,7 +10,7 @@ import psutil  # type: ignore[import-untyped]  # psutil ships no types
 import psycopg
 import pytest
 
-from embedded_servers import ask, database, server_on, session_that_runs
+from embedded_servers import ask, database, server_on, session_that_runs, wait_until_it_answers
 
 
 def test_the_log_tells_nothing_of_statements_and_values(folder: Path) -> None:
@@ -35,6 +35,7 @@ def test_the_log_tells_nothing_of_statements_and_values(folder: Path) -> None:
         session.start()
         os.kill(session_that_runs(url, "SELECT pg_sleep"), signal.SIGKILL)
         session.join()
+        wait_until_it_answers(url)
 
     log = (folder / "postgres.log").read_text()
     assert "terminated by signal 9" in log

@@ -101,6 +101,9 @@ class EmbeddedPostgres:
                     return False
                 running = find(self._cluster)
                 if running is None:
+                    # Only a start makes a new database; here it would hide that one was lost.
+                    if not self._cluster.path.exists():
+                        raise self._cluster.failure(f"The database {self._cluster.path} is gone.")
                     launch(self._cluster, patience_s=RESTART_PATIENCE_S)
                 self._server = running or find(self._cluster) or self._server
                 return running is None
