@@ -50,6 +50,25 @@ def template(server: EmbeddedPostgres) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def server_url(server: EmbeddedPostgres) -> str:
+    """The server's own database, for tests that make more of them."""
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def template_url(server: EmbeddedPostgres, template: str) -> str:
+    """A clone of the template to look at and never write to."""
+    name = f"{template}_to_look_at"
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+    return _url(server, name)
+
+
 @pytest.fixture
 def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A fresh clone of the template."""
@@ -102,7 +121,7 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "rate_writes_per_minute": 0,
         "rate_admin_per_minute": 0,
     }
-    return Settings(**{"database_url": database_url, **unlimited, **changes})  # type: ignore[arg-type]
+    return Settings(**{"database_url": database_url, **unlimited, **changes})  # type: ignore[arg-type]  # by name
 
 
 @pytest.fixture

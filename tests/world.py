@@ -7,6 +7,7 @@ service never sets itself up through the service.
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import psycopg
 
@@ -45,7 +46,7 @@ class World:
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """Run SQL as the owner of the database."""
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
+            cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
     def shift_clock(self, shift: timedelta) -> None:
@@ -62,10 +63,7 @@ class World:
         slot_id: str | None = None,
     ) -> str:
         """A slot, posted with plain SQL."""
-        slot_id = (
-            slot_id
-            or f"slt_{hashlib.sha1(f'{brand_id}{provider_id}{starts_at}{minutes}'.encode()).hexdigest()[:26]}"
-        )  # noqa: S324 - a name
+        slot_id = slot_id or f"slt_{uuid4().hex}"
         self.sql(
             "INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)"
             " SELECT %s, %s, provider_no, %s, %s FROM booking.provider WHERE provider_id = %s",

@@ -154,6 +154,6 @@ def _without_one_of(node: dict[str, Any]) -> dict[str, Any]:
     if len(options) == 1 and "$ref" not in options[0]:
         return {**options[0], **rest}
     typed = [option for option in options if option != {"type": "null"}]
-    if len(typed) == 1 and len(options) == 2 and isinstance(typed[0].get("type"), str):  # noqa: PLR2004
+    if len(typed) == 1 and len(options) == 2 and isinstance(typed[0].get("type"), str):  # noqa: PLR2004 - a type and null
         return {**typed[0], **rest, "type": [typed[0]["type"], "null"]}
     return node

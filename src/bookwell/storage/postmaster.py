@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # psutil ships no types, and `types-psutil` is not among our tools.
-import psutil  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from bookwell.storage.cluster import SOCKET_NAME, Cluster
 

@@ -38,13 +38,13 @@ class Statement:
     async def rows(self, connection: AnyConnection, **values: Any) -> list[Record]:  # noqa: ANN401 - whatever PostgreSQL takes
         return await connection.fetch(self.sql, *[values[name] for name in self.parameters])
 
-    async def row(self, connection: AnyConnection, **values: Any) -> Record | None:  # noqa: ANN401
+    async def row(self, connection: AnyConnection, **values: Any) -> Record | None:  # noqa: ANN401 - as above
         return await connection.fetchrow(self.sql, *[values[name] for name in self.parameters])
 
-    async def value(self, connection: AnyConnection, **values: Any) -> Any:  # noqa: ANN401
+    async def value(self, connection: AnyConnection, **values: Any) -> Any:  # noqa: ANN401 - as above
         return await connection.fetchval(self.sql, *[values[name] for name in self.parameters])
 
-    async def run(self, connection: AnyConnection, **values: Any) -> None:  # noqa: ANN401
+    async def run(self, connection: AnyConnection, **values: Any) -> None:  # noqa: ANN401 - as above
         await connection.execute(self.sql, *[values[name] for name in self.parameters])
 
 

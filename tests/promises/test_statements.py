@@ -1,0 +1,114 @@
+"""Every named statement: it fits the schema, names its brand, and is used."""
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import bookwell
+from bookwell.storage.statements import STATEMENTS, Statement
+from world import populate
+
+SOURCE = "\n".join(path.read_text() for path in Path(bookwell.__file__).parent.rglob("*.py"))
+
+# What every brand shares, by statement; each says in its own comment why it is excused.
+# This list may only shrink.
+EXCUSED = {
+    "read_clock",
+    "sweep_answers",
+    "list_brands",
+    "lock_provider",
+    "provider_exists",
+    "list_patients_of_subject",
+    "lock_booking",
+    "find_token",
+    "revoke_token",
+    "announce_revocation",
+    "list_taken_sessions",
+    "sweep_calls",
+}
+
+
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=lambda s: s.name)
+def test_a_statement_can_be_planned_against_the_migrated_schema(
+    statement: Statement, template_url: str
+) -> None:
+    with psycopg.connect(template_url) as connection:
+        # The text goes over as it is: psycopg must not read the $1 of a generic plan as its own.
+        plan = connection.execute(b"EXPLAIN (GENERIC_PLAN) " + statement.sql.encode())
+
+        assert plan.fetchone() is not None
+
+
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=lambda s: s.name)
+def test_a_statement_names_the_brand_or_says_why_not(statement: Statement) -> None:
+    names_brand = re.search(r"brand_id\s*(=|<|IN\b)|\(\s*\w*,?\s*brand_id|brand_id,", statement.sql)
+    excused = "excused:" in statement.doc
+
+    assert excused == (statement.name in EXCUSED)
+    assert names_brand or excused
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_is_used(name: str) -> None:
+    assert f'statement("{name}")' in SOURCE
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("list_visits_of_brand", "visit_by_brand"),
+        ("list_visits_of_patient", "visit_by_patient"),
+        ("list_slots", "slot_by_provider"),
+        ("get_visit", "visit_id_once"),
+        ("recall_answer", "idempotency_key_once"),
+        ("find_token", "token_hash_once"),
+    ],
+)
+def test_what_is_asked_often_is_found_by_index(name: str, index: str, busy_url: str) -> None:
+    with psycopg.connect(busy_url) as connection:
+        rows = connection.execute(
+            b"EXPLAIN (GENERIC_PLAN) " + STATEMENTS[name].sql.encode()
+        ).fetchall()
+
+    assert any(index in row[0] for row in rows), "\n".join(row[0] for row in rows)
+
+
+@pytest.fixture(scope="module")
+def busy_url(server_url: str, template: str) -> str:
+    """A clone with enough in it, and analysed, for the planner to care."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE busy TEMPLATE {template}".encode())
+    url = server_url.replace("/bookwell?", "/busy?")
+    populate(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)"
+            " SELECT 'slt_' || n, 'loop', provider_no, t, t + interval '30 minutes'"
+            " FROM booking.provider, generate_series(1, 5000) AS n,"
+            " LATERAL (SELECT timestamptz '2030-01-01' + n * interval '30 minutes' AS t) AS at"
+            " WHERE provider_id = 'prv_kim'"
+        )
+        connection.execute(
+            "INSERT INTO booking.patient (brand_id, patient_id)"
+            " SELECT 'loop', 'pat_' || n FROM generate_series(1, 500) AS n"
+        )
+        connection.execute(
+            "INSERT INTO booking.visit (visit_id, brand_id, patient_id, provider_no, slot_id,"
+            " starts_at, ends_at, status, visit_type)"
+            " SELECT 'vis_' || slot_id, brand_id, 'pat_' || 1 + row_number() OVER () % 500,"
+            " provider_no, slot_id, starts_at, ends_at, 'booked', 'follow_up' FROM booking.slot"
+        )
+        connection.execute(
+            "INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)"
+            " SELECT 'loop', 'staff:' || n % 7, 'POST /v1/visits', 'key' || n, '', 'done', '{}'"
+            " FROM generate_series(1, 3000) AS n"
+        )
+        connection.execute(
+            "INSERT INTO booking.token (token_hash, token_id, brand_id, role, subject, scopes)"
+            " SELECT sha256(n::text::bytea), 'many_' || n, 'loop', 'staff', 'many', '{}'"
+            " FROM generate_series(1, 3000) AS n"
+        )
+        connection.execute("VACUUM ANALYZE")
+    return url
