@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,22 @@ from typing import Any
 from bookwell.domain.errors import InvalidInput
 
 
-def _setting(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field does
-    return field(default=default, metadata={"text": text})
+PORT_MAX = 65_535
+DATABASE_SCHEMES = ("postgresql://", "postgres://")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "json", "text")
+
+
+def _setting(
+    default: Any,  # noqa: ANN401 - as dataclasses.field does
+    text: str,
+    *,
+    at_least: float = 0,
+    at_most: float | None = None,
+    one_of: Collection[str] | None = None,
+) -> Any:  # noqa: ANN401 - the same
+    bounds = {"at_least": at_least, "at_most": at_most, "one_of": one_of}
+    return field(default=default, metadata={"text": text, **bounds})
 
 
 _DATA_DIR = Path(".bookwell")
@@ -30,11 +44,13 @@ class Settings:
         _DATA_DIR, "Where the embedded PostgreSQL keeps its data, and the demo its tokens."
     )
     host: str = _setting("127.0.0.1", "The address to listen on.")
-    port: int = _setting(8000, "The port to listen on.")
-    workers: int = _setting(1, "Worker processes that share the port and the database.")
-    pool_size: int = _setting(16, "Connections to PostgreSQL of each worker.")
+    port: int = _setting(8000, "The port to listen on; 0 is any free one.", at_most=PORT_MAX)
+    workers: int = _setting(1, "Worker processes that share the port and the database.", at_least=1)
+    pool_size: int = _setting(16, "Connections to PostgreSQL of each worker.", at_least=1)
     requests_max: int = _setting(
-        1000, "Requests a worker has in hand at once; one more is answered 503 `overloaded`."
+        1000,
+        "Requests a worker has in hand at once; one more is answered 503 `overloaded`.",
+        at_least=1,
     )
     body_bytes_max: int = _setting(
         262_144, "The longest request body in bytes; a longer one is answered 413."
@@ -62,15 +78,26 @@ class Settings:
     rate_admin_per_minute: int = _setting(
         100, "Calls of `/v1/admin` of one caller in a minute; 0 is no limit."
     )
-    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
-    log_format: str = _setting("auto", "`json`, `text`, or `auto`: text on a terminal, else JSON.")
+    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.", one_of=LOG_LEVELS)
+    log_format: str = _setting(
+        "auto",
+        "`json`, `text`, or `auto`: text on a terminal, else JSON.",
+        one_of=LOG_FORMATS,
+    )
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            _check(variable_of(setting.name), getattr(self, setting.name), setting.metadata)
+        if self.database_url and not self.database_url.startswith(DATABASE_SCHEMES):
+            name = variable_of("database_url")
+            raise InvalidInput(f"{name} must begin with {DATABASE_SCHEMES[0]}.", field=name)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read `BOOKWELL_*`.
 
         Raises:
-            InvalidInput: A value is not of the setting's type.
+            InvalidInput: A value is not of the setting's type, or out of its bounds.
         """
         environment = os.environ if environment is None else environment
         values: dict[str, Any] = {}
@@ -79,6 +106,13 @@ class Settings:
             if environment.get(name, "") != "":
                 values[setting.name] = _parse(name, environment[name], setting.type)
         return cls(**values)
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that `from_environment` reads these settings from, in another process."""
+        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        return {
+            variable_of(name): "" if value is None else str(value) for name, value in values.items()
+        }
 
 
 def variable_of(setting: str) -> str:
@@ -89,15 +123,20 @@ def variable_of(setting: str) -> str:
 def _parse(name: str, text: str, kind: object) -> object:
     try:
         if kind is int:
-            return _not_negative(int(text))
+            return int(text)
         if kind is float:
-            return _not_negative(float(text))
+            return float(text)
     except ValueError as error:
-        raise InvalidInput(f"{name} must be a number, 0 or more.", field=name) from error
+        raise InvalidInput(f"{name} must be a number.", field=name) from error
     return Path(text) if kind is Path else text
 
 
-def _not_negative(number: float) -> float:
-    if not number >= 0:
-        raise ValueError(number)
-    return number
+def _check(name: str, value: object, bounds: Mapping[str, Any]) -> None:
+    if isinstance(value, int | float):
+        # Written so that what is not a number at all ("nan") is refused too.
+        if not value >= bounds["at_least"]:
+            raise InvalidInput(f"{name} must be {bounds['at_least']} or more.", field=name)
+        if bounds["at_most"] is not None and value > bounds["at_most"]:
+            raise InvalidInput(f"{name} must be {bounds['at_most']} or less.", field=name)
+    if bounds["one_of"] is not None and value not in bounds["one_of"]:
+        raise InvalidInput(f"{name} must be one of {', '.join(bounds['one_of'])}.", field=name)

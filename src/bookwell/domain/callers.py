@@ -46,6 +46,8 @@ class Caller:
     brand_id: str | None
     scopes: frozenset[str]
     patient_id: str | None = None
+    # Stands at the machine's own command line; no token ever says so.
+    is_operator: bool = False
 
     def acting_for(self, brand_id: str) -> "Caller":
         """The same service, for this brand."""
@@ -53,6 +55,8 @@ class Caller:
 
     @property
     def actor_type(self) -> str:
+        if self.is_operator:
+            return "system"
         return "service" if self.role is Role.SERVICE else "user"
 
     def may(self, scope: str) -> bool:
@@ -65,6 +69,17 @@ class Caller:
         if scope == ADMIN_SCOPE:
             return False
         return scope in self.scopes or f"manage:{scope.partition(':')[2]}" in self.scopes
+
+
+def operator(name: str) -> Caller:
+    """Whoever runs the service, at its command line: may everything, for every brand."""
+    return Caller(
+        role=Role.SERVICE,
+        subject=name,
+        brand_id=None,
+        scopes=frozenset({ADMIN_SCOPE}),
+        is_operator=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
