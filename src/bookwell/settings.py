@@ -11,7 +11,6 @@ from typing import Any
 
 from bookwell.domain.errors import InvalidInput
 
-
 PORT_MAX = 65_535
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
 LOG_LEVELS = ("debug", "info", "warning", "error")
