@@ -1,0 +1,84 @@
+"""What a caller should do about each error code; the errors page fails to be made without one.
+
+Facts that an error carries in `details` are told here too, because a caller acts on them.
+"""
+
+ADVICE = {
+    "validation_error": (
+        "Correct the request and send it again; the same request is refused again. "
+        "`details.field` names the field, parameter or header that is wrong, and is `body` where "
+        "the body as a whole cannot be read."
+    ),
+    "unauthenticated": "Send `Authorization: Bearer …` with a token.",
+    "invalid_token": (
+        "Get a new token. This one is unknown, expired or revoked, and it will not come back."
+    ),
+    "insufficient_scope": (
+        "Ask for a token with the scope in `details.scope`; `WWW-Authenticate` names it too."
+    ),
+    "forbidden": (
+        "Do not repeat it with this token: its bearer may not do this, or it belongs to another "
+        "brand. Compare the token's brand with `X-Brand-Id`, `brand_id` and the coach's brand."
+    ),
+    "not_found": (
+        "Check the id and the brand. What belongs to another brand or another patient is answered "
+        "exactly like what never was. An unknown path is answered with this code too."
+    ),
+    "method_not_allowed": "Use the method that [api.md](api.md) gives for this path.",
+    "slot_unavailable": (
+        "Somebody else was first, or the time has begun. List the open times again and choose "
+        "another. `details.slot_id` is the slot that was asked for, where there is one."
+    ),
+    "already_exists": (
+        "Use another id, or the thing that is there. For a provider: the same id is the same "
+        "person, so they either work for this brand already or are of the other kind."
+    ),
+    "idempotency_key_payload_mismatch": (
+        "Make a new key for a new request. This key belongs to a request with another path or "
+        "another body; that request's effect stands."
+    ),
+    "visit_not_cancellable": (
+        "Read the visit. `details.status` is its status now. If that is `cancelled`, what you "
+        "wanted is already so."
+    ),
+    "visit_not_reschedulable": (
+        "Read the visit; `details.status` is its status now. A cancelled visit does not come "
+        "back: book a new one."
+    ),
+    "visit_not_ready_for_check_in": "Read the visit; `details.status` is its status now.",
+    "visit_not_completable": "Read the visit; `details.status` is its status now.",
+    "visit_not_missed": (
+        "Read the visit. Either `details.status` is not `booked`, or the visit has not begun: "
+        "then wait until `start_time`."
+    ),
+    "slot_not_deletable": (
+        "Cancel or move the visit that takes this time first. It may be another slot's, where "
+        "slots overlap, or another brand's, whose visits you cannot see."
+    ),
+    "booking_not_cancellable": (
+        "Nothing to do: `details.status` says that it is over or cancelled, or is `booked` and "
+        "the session has ended."
+    ),
+    "version_mismatch": (
+        "Read the visit again, look at what has changed, and send the change with the new `ETag` "
+        "as `If-Match`. `details.version` is the version now."
+    ),
+    "payload_too_large": "Send a shorter body; the limit is `BOOKWELL_BODY_BYTES_MAX`.",
+    "unsupported_media_type": "Send JSON, with `Content-Type: application/json`.",
+    "rate_limited": (
+        "Wait `retry_after_ms` milliseconds (`Retry-After` says the same in seconds), then go on. "
+        "Nothing was done."
+    ),
+    "internal_error": (
+        "Report it with the `request_id`: it is a mistake of ours, and our log has its place "
+        "under that id. A change may be sent again with the same idempotency key."
+    ),
+    "database_unavailable": (
+        "Send the same request again after `Retry-After`, a change with the same idempotency key."
+    ),
+    "identity_unavailable": "Send the same request again after `Retry-After`. Nothing was done.",
+    "overloaded": (
+        "Send the same request again after `Retry-After`, and then less often: the service is at "
+        "its limit."
+    ),
+}

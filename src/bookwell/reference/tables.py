@@ -1,0 +1,27 @@
+"""What each table of the schema `booking` is for; the page is not made without it."""
+
+TABLES = {
+    "affiliation": "A provider works for a brand, under the name the brand knows them by.",
+    "audit": (
+        "One row for every change of state: who, what, when, for which request. "
+        "PostgreSQL refuses to change or delete one."
+    ),
+    "brand": "A brand of the platform.",
+    "event": "The outbox: what other systems may know, in the order of each thing's changes.",
+    "idempotency": (
+        "What a caller's idempotency key led to: `done` and the answer, or a refusal. "
+        "The answer holds what the caller was told, so it may hold health information."
+    ),
+    "office_hour": "A coach's weekly rule, in wall time of its zone.",
+    "office_hour_booking": "A patient's seat in a session. `notes` is health information.",
+    "office_hour_session": "A session in which somebody sits or sat, and how many.",
+    "patient": "A patient of one brand; `subject` is the `sub` of their own tokens.",
+    "provider": "A person who offers time, clinician or coach, in whatever number of brands.",
+    "rate_window": "Calls of each caller in a minute, summed over all workers. A crash empties it.",
+    "slot": "A time a clinician offers for a brand. A deleted one stays, for the visits it had.",
+    "token": "A token that this service issued. The token itself is not here, only its SHA-256.",
+    "visit": (
+        "A patient with a provider at a time. `reason`, `notes` and `cancel_reason` are health "
+        "information."
+    ),
+}
