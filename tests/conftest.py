@@ -23,12 +23,20 @@ from bookwell.storage.migrate import migrate
 from world import World, populate
 
 TEMPLATE = "bookwell_template"
+# Each session makes its own folder in one of these.
+MEMORY, DISK = Path("/dev/shm"), Path("/tmp")  # noqa: S108 - see above
+# What a session's server and its clones may take up, generously.
+MEMORY_NEEDED = 2 << 30
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedPostgres]:
-    """One server for each test process; its path is short because of its socket."""
-    folder = Path(tempfile.mkdtemp(prefix="bw-", dir="/tmp"))
+    """One server for each test process; its path is short because of its socket.
+
+    In memory where there is enough of it: a clone takes 10 ms there, and 300 ms on a disk.
+    """
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    folder = Path(tempfile.mkdtemp(prefix="bw-", dir=MEMORY if roomy else DISK))
     postgres = EmbeddedPostgres(folder / "d", durable=False)
     try:
         with postgres:
