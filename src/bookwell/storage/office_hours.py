@@ -126,6 +126,14 @@ async def lock_booking(connection: AnyConnection, booking_id: str) -> OfficeHour
 
 async def cancel(connection: AnyConnection, booking: OfficeHourBooking) -> OfficeHourBooking:
     """Set the booking to cancelled and free its seat."""
+    # The session before the booking, as `take_seat` and `add_booking` go: a patient who takes the
+    # same seat again at this moment then queues here, instead of deadlocking with us.
+    await _free_seat.run(
+        connection,
+        brand_id=booking.brand_id,
+        office_hour_id=booking.office_hour_id,
+        starts_at=booking.slot_at,
+    )
     row = await _cancel_booking.row(
         connection,
         brand_id=booking.brand_id,
@@ -133,12 +141,6 @@ async def cancel(connection: AnyConnection, booking: OfficeHourBooking) -> Offic
         coach_id=booking.coach_id,
     )
     assert row is not None, "the booking's row is locked"
-    await _free_seat.run(
-        connection,
-        brand_id=booking.brand_id,
-        office_hour_id=booking.office_hour_id,
-        starts_at=booking.slot_at,
-    )
     return _booking_from(row)
 
 
