@@ -1,0 +1,1 @@
+"""The demo's world: two brands, their people, and weeks of time to book."""

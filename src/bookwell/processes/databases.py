@@ -1,0 +1,91 @@
+"""The database of a running service: waited for, migrated, and if it is ours, kept alive."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from bookwell.domain.errors import DatabaseUnavailable
+from bookwell.processes.listening import CannotServe
+from bookwell.settings import Settings
+from bookwell.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from bookwell.storage.migrate import migrate
+
+# A database that starts together with the service, as in a file of containers, is up by then.
+DATABASE_PATIENCE_SECONDS = 5.0
+_RETRY_SECONDS = 0.5
+# How soon a dead embedded server is noticed.
+WATCH_SECONDS = 1.0
+# The embedded server takes 200; some are for its superuser, for commands, and for a look inside.
+EMBEDDED_CONNECTIONS_MAX = 180
+# Each worker hears of revoked tokens on a connection beside its pool.
+_CONNECTIONS_BESIDE_POOL = 1
+
+_log = structlog.get_logger("bookwell.processes")
+
+
+@asynccontextmanager
+async def kept(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the settings' database with the newest schema, for as long as the block runs.
+
+    Raises:
+        DatabaseUnavailable: The named database was not there for five seconds.
+        CannotServe: The workers would use more connections than the embedded database has.
+        EmbeddedPostgresError: The embedded database cannot be started or stopped.
+    """
+    if settings.database_url is not None:
+        await asyncio.to_thread(_migrate_patiently, settings.database_url)
+        yield settings.database_url
+        return
+    wanted = settings.workers * (settings.pool_size + _CONNECTIONS_BESIDE_POOL)
+    if wanted > EMBEDDED_CONNECTIONS_MAX:
+        raise CannotServe(
+            f"The workers would use {wanted} connections and the embedded database has "
+            f"{EMBEDDED_CONNECTIONS_MAX} for them: choose fewer with --workers or "
+            "BOOKWELL_POOL_SIZE, or use a server of your own."
+        )
+    server = EmbeddedPostgres(settings.data_dir)
+    url = await asyncio.to_thread(server.start)
+    try:
+        await asyncio.to_thread(migrate, url)
+        watching = asyncio.create_task(_watch(server))
+        try:
+            yield url
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+def _migrate_patiently(url: str) -> None:
+    deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
+    warned = False
+    while True:
+        try:
+            migrate(url)
+        except DatabaseUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            if not warned:
+                _log.warning("database_awaited", seconds=DATABASE_PATIENCE_SECONDS)
+                warned = True
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+async def _watch(server: EmbeddedPostgres) -> None:
+    """Start the embedded server again whenever it died; try on when that fails."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            if await asyncio.to_thread(server.ensure_running):
+                _log.warning("database_restarted")
+        except EmbeddedPostgresError as error:
+            _log.error("database_not_restarted", reason=str(error).partition("\n")[0])
+        except Exception:  # noqa: BLE001 - the watch goes on, whatever happened
+            _log.exception("database_not_watched")

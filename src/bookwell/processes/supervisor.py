@@ -1,0 +1,185 @@
+"""Runs the service: one socket, one database, some workers, until somebody wants it to stop.
+
+What is opened first is closed last, with one exception: the socket closes as soon as the service
+is to stop, so that nobody new comes in while the workers drain.
+"""
+
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from bookwell.processes import databases
+from bookwell.processes.listening import CannotServe, listen, url_of
+from bookwell.settings import Settings
+
+# A worker gives up on its requests after `drain_seconds`; what has not left soon after, hangs.
+LEAVE_SECONDS = 5.0
+# A worker that dies at once would else be replaced as fast as the machine can.
+REPLACE_PAUSE_SECONDS = 0.5
+READY_POLL_SECONDS = 0.05
+READY_TIMEOUT_SECONDS = 5.0
+
+_log = structlog.get_logger("bookwell.processes")
+
+
+async def nothing(_database_url: str) -> None:
+    """Prepare nothing."""
+
+
+def run(
+    settings: Settings,
+    *,
+    announce: Callable[[str, str], None],
+    prepare: Callable[[str], Awaitable[None]] = nothing,
+) -> None:
+    """Serve until a signal says stop, drain, and return.
+
+    `prepare` works on the migrated database (its URL) before any worker starts; `announce` is told
+    the base URL and the database's URL once `/readyz` answers. A second signal ends the draining.
+
+    Raises:
+        CannotServe, DatabaseUnavailable, EmbeddedPostgresError: As they say.
+    """
+    with listen(settings.host, settings.port) as listening:
+        asyncio.run(_Service(settings, listening).run(prepare, announce))
+
+
+class _Service:
+    def __init__(self, settings: Settings, listening: socket.socket) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._base_url = url_of(listening)
+        self._is_ready = False
+        # Both are events; futures, because they are waited for beside other things.
+        self._stop: asyncio.Future[None]
+        self._hurry: asyncio.Future[None]
+
+    async def run(
+        self,
+        prepare: Callable[[str], Awaitable[None]],
+        announce: Callable[[str, str], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._stop, self._hurry = loop.create_future(), loop.create_future()
+        self._stop.add_done_callback(lambda _: self._listening.close())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # `nohup` ignores SIGHUP for us, so that we outlive the terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._ask_to_stop)
+        async with databases.kept(self._settings) as database_url:
+            if not self._stop.done():
+                await prepare(database_url)
+            await self._run_workers(database_url, announce)
+
+    def _ask_to_stop(self) -> None:
+        for asked in (self._stop, self._hurry):
+            if not asked.done():
+                asked.set_result(None)
+                return
+
+    async def _run_workers(self, database_url: str, announce: Callable[[str, str], None]) -> None:
+        settings = replace(self._settings, database_url=database_url)
+        # A worker reads from the lifeline until all copies of its other end, ours, are closed.
+        lifeline, held = os.pipe()
+        try:
+            tasks = [
+                asyncio.create_task(self._keep_one_worker(settings, lifeline))
+                for _ in range(settings.workers)
+            ]
+            tasks.append(asyncio.create_task(self._announce_when_ready(announce, database_url)))
+            for task in tasks:
+                # One that fails stops the others, and all of them drain.
+                task.add_done_callback(self._stop_after_failure)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            os.close(held)
+            os.close(lifeline)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    def _stop_after_failure(self, task: "asyncio.Task[None]") -> None:
+        if task.exception() is not None and not self._stop.done():
+            self._stop.set_result(None)
+
+    async def _keep_one_worker(self, settings: Settings, lifeline: int) -> None:
+        while not self._stop.done():
+            worker = await self._start_worker(settings, lifeline)
+            exit_code = await self._wait_or_drain(worker)
+            if self._stop.done():
+                return
+            if not self._is_ready:
+                raise CannotServe(
+                    f"A worker ended with code {exit_code} before the service was ready; what it "
+                    "logged says why."
+                )
+            _log.warning("worker_replaced", pid=worker.pid, exit_code=exit_code)
+            await _first_of(self._stop, timeout=REPLACE_PAUSE_SECONDS)
+
+    async def _start_worker(self, settings: Settings, lifeline: int) -> Process:
+        descriptors = (self._listening.fileno(), lifeline)
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "bookwell.processes.worker",
+            *(str(descriptor) for descriptor in descriptors),
+            stdin=DEVNULL,
+            pass_fds=descriptors,
+            # A terminal's Ctrl-C is for us; we pass it on.
+            start_new_session=True,
+            env={**os.environ, **settings.to_environment()},
+        )
+
+    async def _wait_or_drain(self, worker: Process) -> int:
+        """Wait until the worker is gone; once the service is to stop, make it go."""
+        gone = asyncio.ensure_future(worker.wait())
+        await _first_of(gone, self._stop)
+        if not gone.done():
+            with suppress(ProcessLookupError):
+                worker.terminate()
+            patience = self._settings.drain_seconds + LEAVE_SECONDS
+            await _first_of(gone, self._hurry, timeout=patience)
+        if not gone.done():
+            _log.warning("worker_killed", pid=worker.pid)
+            with suppress(ProcessLookupError):
+                worker.kill()
+        return await gone
+
+    async def _announce_when_ready(
+        self, announce: Callable[[str, str], None], database_url: str
+    ) -> None:
+        while not self._stop.done():
+            if await asyncio.to_thread(_is_ready, self._base_url):
+                self._is_ready = True
+                announce(self._base_url, database_url)
+                return
+            await _first_of(self._stop, timeout=READY_POLL_SECONDS)
+
+
+async def _first_of(*futures: "asyncio.Future[Any]", timeout: float | None = None) -> None:  # noqa: ASYNC109 - as asyncio.wait
+    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _is_ready(base_url: str) -> bool:
+    connection = http.client.HTTPConnection(
+        urlsplit(base_url).netloc, timeout=READY_TIMEOUT_SECONDS
+    )
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

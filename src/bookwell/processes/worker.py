@@ -1,0 +1,67 @@
+"""One worker process: serves on the socket it inherits, with the settings in its environment.
+
+    python -m bookwell.processes.worker SOCKET_FD LIFELINE_FD
+
+The supervisor holds the other end of the lifeline. When that closes, the supervisor is gone,
+however it went, and the worker drains and leaves, so that no orphan holds the port.
+"""
+
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+
+import uvicorn
+
+from bookwell.processes.listening import BACKLOG
+from bookwell.settings import Settings
+
+# Load balancers keep connections for a minute and must be the ones to close them; a request sent
+# on a connection that we are closing is lost.
+KEEP_ALIVE_SECONDS = 75
+# A connection is an open file; the usual limit of 1024 is for programs of another kind.
+OPEN_FILES_MAX = 65_536
+
+
+def main() -> None:
+    listening, lifeline = (int(argument) for argument in sys.argv[1:])
+    threading.Thread(target=_leave_with, args=[lifeline], daemon=True).start()
+    _raise_limit_of_open_files()
+    settings = Settings.from_environment()
+    config = uvicorn.Config(
+        "bookwell.app:create",
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
+
+
+def _leave_with(lifeline: int) -> None:
+    """Wait until nobody holds the other end any more, then stop as if told to."""
+    os.read(lifeline, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _raise_limit_of_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+if __name__ == "__main__":
+    main()
