@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cache
 from typing import Any
 
 import structlog
@@ -13,13 +14,9 @@ from bookwell import logs
 from bookwell.domain.errors import BookwellError
 from bookwell.gateways.introspection import Introspection
 from bookwell.http import admin, health, office_hours, openapi, slots, visits
+from bookwell.http.bodies import JsonRequest
 from bookwell.http.edge import Edge
-from bookwell.http.errors import (
-    answer_bug,
-    answer_framework,
-    answer_refusal,
-    answer_unreadable,
-)
+from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.settings import Settings
 from bookwell.storage import idempotency, revocations
@@ -50,11 +47,12 @@ def routes(settings: Settings | None = None) -> Litestar:
         exception_handlers={
             BookwellError: answer_refusal,
             HTTPException: answer_framework,
-            UnicodeDecodeError: answer_unreadable,
             Exception: answer_bug,
         },
-        openapi_config=openapi.CONFIG,
+        # With it Litestar serves a page of its own, which fetches things from the internet.
+        openapi_config=openapi.CONFIG if settings is None else None,
         logging_config=None,
+        request_class=JsonRequest,
         request_max_body_size=settings.body_bytes_max if settings else 0,
         lifespan=[lambda app: _plugged_in(app, settings)] if settings else [],
     )
@@ -65,7 +63,7 @@ def build(settings: Settings) -> Edge:
     assert settings.database_url is not None, "whoever builds the application has a database"
 
     app = routes(settings)
-    openapi.keep_document(app)
+    openapi.keep_document(app, _document())
     return Edge(app, requests_max=settings.requests_max)
 
 
@@ -74,6 +72,11 @@ def create() -> Edge:
     settings = Settings.from_environment()
     logs.set_up(settings.log_level, settings.log_format)
     return build(settings)
+
+
+@cache
+def _document() -> bytes:
+    return openapi.write_document(routes())
 
 
 @asynccontextmanager

@@ -184,7 +184,8 @@ def token_body(token: Token, secret: str | UnsetType = UNSET) -> TokenBody:
 )
 async def add_brand(request: AnyRequest, data: JSONBody[AddBrand]) -> Response[BrandBody]:
     """Add a brand; for a service of the whole platform, whose token belongs to no brand."""
-    call = await call_of(request, brand_id=data.id)
+    # Whose token belongs to a brand hears 403 and not that there is no such brand.
+    call = await call_of(request, brand_id=caller_of(request).brand_id or data.id)
     added = catalog.add_brand(database_of(request), call, name=data.name)
     return await answer(added, Brand, brand_body, status_code=201)
 
@@ -217,7 +218,10 @@ async def list_brands(
     responses=refusals({404: "Brand not found", 409: "Id taken"}),
 )
 async def add_provider(request: AnyRequest, data: JSONBody[AddProvider]) -> Response[ProviderBody]:
-    """Add a clinician or coach to the brand. An id known from another brand is the same person."""
+    """Add a clinician or coach to the brand. An id known from another brand is the same person.
+
+    Without a kind they are a clinician.
+    """
     added = catalog.add_provider(
         database_of(request),
         await call_of(request, brand_id=or_none(data.brand_id)),
@@ -232,7 +236,7 @@ async def add_provider(request: AnyRequest, data: JSONBody[AddProvider]) -> Resp
     "/v1/admin/providers",
     **operation("list_providers", "List providers and coaches", tag="admin", scope=ADMIN),
     response_description="List of providers",
-    responses=refusals(),
+    responses=refusals({404: "Brand not found"}),
 )
 async def list_providers(
     request: AnyRequest,
@@ -276,7 +280,7 @@ async def add_patient(request: AnyRequest, data: JSONBody[AddPatient]) -> Respon
     "/v1/admin/patients",
     **operation("list_patients", "List patients", tag="admin", scope=ADMIN),
     response_description="List of patients",
-    responses=refusals(),
+    responses=refusals({404: "Brand not found"}),
 )
 async def list_patients(
     request: AnyRequest,
@@ -321,7 +325,7 @@ async def create_token(request: AnyRequest, data: JSONBody[CreateToken]) -> Resp
     "/v1/admin/tokens",
     **operation("list_tokens", "List tokens", tag="admin", scope=ADMIN),
     response_description="List of tokens",
-    responses=refusals(),
+    responses=refusals({404: "Brand not found"}),
 )
 async def list_tokens(
     request: AnyRequest,

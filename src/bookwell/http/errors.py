@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct, UnsetType
 from bookwell.domain import errors
 from bookwell.domain.errors import BookwellError
 from bookwell.http.facts import facts_of
+from bookwell.http.fields import problem_of
 from bookwell.logs import places_of
 
 # The closest type counts: a VisitNotCancellable is a WrongState.
@@ -93,17 +94,10 @@ def answer_framework(request: AnyRequest, error: HTTPException) -> Response[Erro
     if isinstance(error, ValidationException):
         field, sentence = _field_and_sentence(error)
         message, details = sentence, {"field": field}
-    elif status == 400:  # noqa: PLR2004 - a status
-        message, details = "The request body must be valid JSON.", {"field": "body"}
     body = ErrorBody(
         error=code, message=message, request_id=facts_of(request).request_id, details=details
     )
     return Response(body, status_code=status, headers=error.headers)
-
-
-def answer_unreadable(request: AnyRequest, _error: UnicodeDecodeError) -> Response[ErrorBody]:
-    """The answer to bytes that are no UTF-8."""
-    return answer_refusal(request, errors.InvalidInput("The request must be UTF-8.", field="body"))
 
 
 def answer_bug(request: AnyRequest, error: Exception) -> Response[ErrorBody]:
@@ -144,6 +138,6 @@ def _field_and_sentence(error: ValidationException) -> tuple[str, str]:
         field = rest.partition("'")[0]
         return field or "body", f"{field} is required." if field else "The request is not valid."
     field = str(first.get("key", "body")).rstrip("_")
-    if field in ("data", "'data'"):
+    if field == "data":  # no body at all
         return "body", "The request body must be a JSON object."
-    return field, f"{field}: {first['message']}."
+    return field, problem_of(field, first["message"])

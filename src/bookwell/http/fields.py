@@ -7,6 +7,7 @@ expressions; `$` would let a line break through.
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from bookwell.domain.errors import InvalidInput
@@ -19,14 +20,31 @@ _NO_NUL = r"^[^\x00]*(?![\s\S])"
 YEAR_MIN = 1900
 YEAR_MAX = 2200
 
+_SLUG = r"^[a-z0-9](-?[a-z0-9])*(?![\s\S])"
+WALL_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(?![\s\S])"
+
+_IN_WORDS = {
+    VISIBLE: "must be 1 to 128 visible characters",
+    _NO_NUL: "must not contain the NUL character",
+    _SLUG: "must be lower-case letters and digits, with single hyphens between them",
+    WALL_TIME: "must be a time of day such as 09:30",
+}
+
 Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=VISIBLE)]
-Slug = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9](-?[a-z0-9])*(?![\s\S])")
-]
+Slug = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SLUG)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Reason = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Notes = Annotated[str, Meta(max_length=10_000, pattern=_NO_NUL)]
 Instant = Annotated[datetime, Meta(tz=True)]
+WallTime = Annotated[str, Meta(pattern=WALL_TIME)]
+
+
+def problem_of(field: str, problem: str) -> str:
+    """What msgspec finds wrong with a field as a sentence; a pattern is told in words."""
+    for pattern, words in _IN_WORDS.items():
+        if repr(pattern) in problem:
+            return f"{field} {words}."
+    return f"{field}: {problem}."
 
 
 def checked_instant(instant: datetime, field: str) -> datetime:
@@ -40,6 +58,21 @@ def checked_instant(instant: datetime, field: str) -> datetime:
     if not YEAR_MIN <= instant.year < YEAR_MAX:
         raise InvalidInput(f"{field} must lie in {YEAR_MIN} to {YEAR_MAX - 1}.", field=field)
     return instant
+
+
+def read_instant(text: str, field: str) -> datetime:
+    """The instant this text says (RFC 3339).
+
+    Raises:
+        InvalidInput: It says none, or none that `checked_instant` lets through.
+    """
+    try:
+        instant = msgspec.convert(text, datetime)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            f"{field} must be an instant such as 2027-03-28T09:00:00Z.", field=field
+        ) from error
+    return checked_instant(instant, field)
 
 
 def or_none(text: str | UnsetType | None) -> str | None:

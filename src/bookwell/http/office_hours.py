@@ -19,7 +19,16 @@ from bookwell.domain.office_hours import (
     WeeklyRule,
 )
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
-from bookwell.http.fields import YEAR_MAX, YEAR_MIN, Id, Instant, Notes, checked_instant, or_none
+from bookwell.http.fields import (
+    YEAR_MAX,
+    YEAR_MIN,
+    Id,
+    Instant,
+    Notes,
+    WallTime,
+    checked_instant,
+    or_none,
+)
 from bookwell.http.paging import (
     LIMIT_DEFAULT,
     Cursor,
@@ -31,8 +40,6 @@ from bookwell.http.paging import (
 from bookwell.http.routes import CoachId, PathId, operation, refusals
 from bookwell.http.slots import From, Until, window
 from bookwell.usecases import office_hours
-
-WallTime = Annotated[time, Meta(tz=False)]
 
 
 class OfficeHourBody(Struct, kw_only=True):
@@ -176,8 +183,8 @@ async def add_office_hour(
     """Offer sessions every week, in the coach's own wall time."""
     rule = WeeklyRule(
         weekday=data.weekday,
-        wall_from=data.start_time,
-        wall_until=data.end_time,
+        wall_from=time.fromisoformat(data.start_time),
+        wall_until=time.fromisoformat(data.end_time),
         time_zone=data.time_zone,
         duration_minutes=data.duration_minutes,
         capacity=data.capacity,

@@ -1,8 +1,4 @@
-"""The OpenAPI document, generated from the routes, and the page that shows it.
-
-Litestar writes `oneOf` where JSON Schema 2020-12 has shorter words, and demands bodies that may be
-absent; what clients read is put right here, once.
-"""
+"""The OpenAPI document, generated from the routes, and the page that shows it."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +13,9 @@ from swagger_ui_bundle import swagger_ui_path
 
 from bookwell import __version__
 from bookwell.http.calls import AnyRequest
+from bookwell.http.openapi_repairs import put_right
 
+_KEY = "openapi_document"
 _DESCRIPTION = """\
 Providers and coaches offer time, patients book visits and office hours, staff run the day.
 
@@ -25,6 +23,7 @@ Providers and coaches offer time, patients book visits and office hours, staff r
 **Retries.** Send `Idempotency-Key` with any change and repeat it safely: it happens once.
 **Versions.** A visit's `ETag` is its version; send it as `If-Match` to change only what you saw.
 **Pages.** A list that goes on has a `next_cursor`; send it as `cursor`.
+**Tracing.** `X-Request-Id` and `traceparent` are taken over, and returned with every answer.
 **Errors.** `{error, message, request_id, details}`; `error` is stable, `message` is for people.
 """
 
@@ -80,20 +79,18 @@ SwaggerUIBundle({
 
 def document_of(app: Litestar) -> dict[str, Any]:
     """The OpenAPI 3.1 document of these routes."""
-    document: dict[str, Any] = _plain(app.openapi_schema.to_schema())
-    for methods in document["paths"].values():
-        for operation in methods.values():
-            body = operation.get("requestBody")
-            if body is not None:
-                body["required"] = not _may_be_absent(body["content"]["application/json"])
-    document["components"]["schemas"]["Error"] = document["components"]["schemas"].pop("ErrorBody")
-    return document
+    return put_right(app.openapi_schema.to_schema())
+
+
+def write_document(app: Litestar) -> bytes:
+    """The document as it is served."""
+    return json.encode(document_of(app))
 
 
 @get("/openapi.json", include_in_schema=False, media_type=MediaType.JSON)
 async def openapi_document(request: AnyRequest) -> Response[bytes]:
     """The document itself; written once."""
-    return Response(request.app.state["openapi_document"], media_type=MediaType.JSON)
+    return Response(request.app.state[_KEY], media_type=MediaType.JSON)
 
 
 @get("/docs", include_in_schema=False, media_type=MediaType.HTML)
@@ -102,9 +99,9 @@ async def docs_page() -> str:
     return _PAGE
 
 
-def keep_document(app: Litestar) -> None:
-    """Write the document once, when the service starts."""
-    app.state["openapi_document"] = json.encode(document_of(app))
+def keep_document(app: Litestar, written: bytes) -> None:
+    """Have this document served by `app`."""
+    app.state[_KEY] = written
 
 
 ROUTES: list[ControllerRouterHandler] = [
@@ -114,46 +111,3 @@ ROUTES: list[ControllerRouterHandler] = [
         path="/docs/ui", directories=[Path(swagger_ui_path)], include_in_schema=False
     ),
 ]
-
-
-def _may_be_absent(content: dict[str, Any]) -> bool:
-    """Whether None was an option; takes it out of the schema, where it would mean a null body."""
-    schema = content["schema"]
-    options = [option for option in schema.get("oneOf", []) if option != {"type": "null"}]
-    if len(options) == len(schema.get("oneOf", [])):
-        return False
-    content["schema"] = options[0]
-    return True
-
-
-def _plain(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """The same schema without needless `oneOf`, empty keys and Litestar's defaults."""
-    if isinstance(node, list):
-        return [_plain(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    node = {
-        key: _plain(value)
-        for key, value in node.items()
-        if (key, value) not in _NOISE and not (key == "headers" and not value)
-    }
-    for key, value in node.items():
-        if isinstance(value, str) and value == "#/components/schemas/ErrorBody":
-            node[key] = "#/components/schemas/Error"
-    return _without_one_of(node)
-
-
-_NOISE = (("deprecated", False), ("allowEmptyValue", False), ("allowReserved", False))
-
-
-def _without_one_of(node: dict[str, Any]) -> dict[str, Any]:
-    options = node.get("oneOf")
-    if not isinstance(options, list):
-        return node
-    rest = {key: value for key, value in node.items() if key != "oneOf"}
-    if len(options) == 1 and "$ref" not in options[0]:
-        return {**options[0], **rest}
-    typed = [option for option in options if option != {"type": "null"}]
-    if len(typed) == 1 and len(options) == 2 and isinstance(typed[0].get("type"), str):  # noqa: PLR2004 - a type and null
-        return {**typed[0], **rest, "type": [typed[0]["type"], "null"]}
-    return node

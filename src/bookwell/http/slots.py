@@ -7,19 +7,29 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
+from bookwell.domain.errors import InvalidInput
 from bookwell.domain.slots import Slot
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
-from bookwell.http.fields import Id, Instant, checked_instant
+from bookwell.http.fields import Id, Instant, checked_instant, read_instant
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_timed_cursor, write_cursor
 from bookwell.http.routes import PathId, operation, refusals
 from bookwell.usecases import slots
 
+_INSTANT = {"format": "date-time"}
+# Texts, because Litestar would take the number 1 for a second after the epoch.
 From = Annotated[
-    datetime | None,
-    QueryParameter(name="from", description="Only what starts at this instant or later."),
+    str | None,
+    QueryParameter(
+        name="from",
+        description="Only what starts at this instant or later.",
+        schema_extra=_INSTANT,
+    ),
 ]
 Until = Annotated[
-    datetime | None, QueryParameter(name="to", description="Only what starts before this instant.")
+    str | None,
+    QueryParameter(
+        name="to", description="Only what starts before this instant.", schema_extra=_INSTANT
+    ),
 ]
 
 
@@ -62,12 +72,17 @@ def slot_body(slot: Slot) -> SlotBody:
     )
 
 
-def window(from_: datetime | None, to: datetime | None) -> tuple[datetime | None, datetime | None]:
-    """The query's `from` and `to`, checked."""
-    return (
-        checked_instant(from_, "from") if from_ is not None else None,
-        checked_instant(to, "to") if to is not None else None,
-    )
+def window(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
+    """The query's `from` and `to`, read and checked.
+
+    Raises:
+        InvalidInput: One of them is no instant, or nothing lies between them.
+    """
+    from_at = read_instant(from_, "from") if from_ is not None else None
+    until_at = read_instant(to, "to") if to is not None else None
+    if from_at is not None and until_at is not None and until_at <= from_at:
+        raise InvalidInput("to must be after from.", field="to")
+    return from_at, until_at
 
 
 @post(

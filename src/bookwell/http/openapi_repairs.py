@@ -1,0 +1,179 @@
+"""What Litestar's OpenAPI document gets wrong or cannot know, put right once.
+
+It writes `oneOf` where JSON Schema 2020-12 has shorter words, lets query parameters be null,
+demands bodies that may be absent, takes a wall time for a duration, forgets that an operation needs
+no token, and knows nothing of the headers that every route reads.
+"""
+
+from inspect import cleandoc
+from typing import Any
+
+from bookwell.http.fields import WALL_TIME
+
+Node = dict[str, Any]
+
+# The platform's documentation of these does not say that a body is required, so neither do we.
+# Without one they answer 400.
+_BODY_NOT_SAID_TO_BE_REQUIRED = {"cancel_visit", "reschedule_visit", "create_slot", "book_seat"}
+# Their answers are never kept: see `usecases/tokens.py`.
+_WITHOUT_IDEMPOTENCY = {"create_token", "revoke_token"}
+_DEFAULTS = (("deprecated", False), ("allowEmptyValue", False), ("allowReserved", False))
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
+
+def put_right(document: Node) -> Node:
+    """The document as clients should read it."""
+    document = _plain(document)
+    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = {
+        _public(name): _named(schema, _public(name)) for name, schema in sorted(schemas.items())
+    }
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            _put_operation_right(path, method, operation)
+    return document
+
+
+def _put_operation_right(path: str, method: str, operation: Node) -> None:
+    operation.setdefault("security", [])  # without it the document's own would hold
+    parameters = [_never_null(each) for each in operation.get("parameters", [])]
+    operation["parameters"] = [*parameters, *_headers_read(path, method, operation)]
+    body = operation.get("requestBody")
+    answers: Node = operation["responses"]
+    if body is not None:
+        may_be_absent = _may_be_absent(body["content"]["application/json"])
+        said = operation["operationId"] not in _BODY_NOT_SAID_TO_BE_REQUIRED
+        body["required"] = said and not may_be_absent
+        answers["413"] = {"description": "Request body too long", "content": _ERROR}
+    if _takes_key(method, operation):
+        title = "Idempotency key used for another request"
+        answers.setdefault("409", {"description": title, "content": _ERROR})
+    for status, answer in answers.items():
+        headers = _headers_written(status, answer)
+        if headers:
+            answer["headers"] = headers
+    operation["responses"] = dict(sorted(answers.items()))
+
+
+def _takes_key(method: str, operation: Node) -> bool:
+    return method != "get" and operation["operationId"] not in _WITHOUT_IDEMPOTENCY
+
+
+def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
+    """The header parameters that `http/auth.py` and `http/calls.py` read for any route."""
+    if not operation["security"]:
+        return []
+    found = [_header("X-Brand-Id", "The brand to act for, where the token leaves that open.")]
+    if _takes_key(method, operation):
+        found.append(
+            _header(
+                "Idempotency-Key",
+                "The same key with the same request happens once: 1 to 128 visible characters.",
+            )
+        )
+    if method == "post" and path.startswith("/v1/visits/{id}/"):
+        found.append(_header("If-Match", "The `ETag` of the visit as last seen."))
+    return found
+
+
+def _header(name: str, description: str) -> Node:
+    return {
+        "name": name,
+        "in": "header",
+        "description": description,
+        "schema": {"type": "string"},
+        "required": False,
+    }
+
+
+def _headers_written(status: str, answer: Node) -> Node:
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    if schema.get("$ref") == "#/components/schemas/Visit":
+        return _written("ETag", "The visit's version.")
+    if status == "401":
+        return _written("WWW-Authenticate", "The challenge of RFC 6750.")
+    if status in ("429", "503"):
+        return _written("Retry-After", "Seconds to wait.")
+    return {}
+
+
+def _written(name: str, description: str) -> Node:
+    return {name: {"description": description, "schema": {"type": "string"}}}
+
+
+def _never_null(parameter: Node) -> Node:
+    """A parameter is there or it is not; it is never null."""
+    schema = dict(parameter["schema"])
+    schema.pop("description", None)
+    options = [each for each in schema.pop("oneOf", []) if each != {"type": "null"}]
+    if isinstance(schema.get("type"), list):
+        schema["type"] = next(kind for kind in schema["type"] if kind != "null")
+    return {**parameter, "schema": {**schema, **(options[0] if options else {})}}
+
+
+def _may_be_absent(content: Node) -> bool:
+    """Whether None was an option; takes it out of the schema, where it would mean a null body."""
+    schema = content["schema"]
+    options = [option for option in schema.get("oneOf", []) if option != {"type": "null"}]
+    if len(options) == len(schema.get("oneOf", [])):
+        return False
+    content["schema"] = options[0]
+    return True
+
+
+def _public(name: str) -> str:
+    """What a schema is called outside: our `VisitBody` is the documentation's `Visit`."""
+    return name.removesuffix("Body")
+
+
+def _named(schema: Node, name: str) -> Node:
+    schema = {**schema, "title": name}
+    if "enum" in schema:  # Litestar puts one property's default here, where it holds for all
+        schema.pop("default", None)
+    if not schema.get("required", True):
+        del schema["required"]
+    return schema
+
+
+def _plain(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The same without needless `oneOf`, empty keys and Litestar's defaults."""
+    if isinstance(node, list):
+        return [_plain(item) for item in node]
+    if isinstance(node, float) and node.is_integer():
+        return int(node)
+    if not isinstance(node, dict):
+        return node
+    node = {
+        key: _plain(value)
+        for key, value in node.items()
+        if (key, value) not in _DEFAULTS and not (key == "headers" and not value)
+    }
+    if isinstance(node.get("$ref"), str):
+        node["$ref"] = _public(node["$ref"])
+    if isinstance(node.get("description"), str):
+        node["description"] = cleandoc(node["description"])
+    return _without_one_of(_with_portable_pattern(node))
+
+
+def _with_portable_pattern(node: Node) -> Node:
+    """Patterns that every engine reads; lone surrogates are none of JSON's anyway."""
+    if node.get("type") == "string" and node.get("format") == "duration":
+        node = {key: value for key, value in node.items() if key != "format"}
+        node["pattern"] = WALL_TIME
+    if isinstance(node.get("pattern"), str):
+        portable = node["pattern"].replace(r"(?![\s\S])", "$").replace(r"\ud800-\udfff", "")
+        return {**node, "pattern": portable}
+    return node
+
+
+def _without_one_of(node: Node) -> Node:
+    options = node.get("oneOf")
+    if not isinstance(options, list):
+        return node
+    rest = {key: value for key, value in node.items() if key != "oneOf"}
+    if len(options) == 1 and "$ref" not in options[0]:
+        return {**options[0], **rest}
+    typed = [option for option in options if option != {"type": "null"}]
+    if len(typed) == 1 and len(options) == 2 and isinstance(typed[0].get("type"), str):  # noqa: PLR2004 - one and null
+        return {**typed[0], **rest, "type": [typed[0]["type"], "null"]}
+    return node
