@@ -8,6 +8,9 @@ from at_once import Doors, Shot
 from books import add_provider, changes_audited, count, events_of, is_whole, overlapping_visits
 from world import LOOPBIO, World, headers
 
+# A race of 64 takes half a second; whoever deadlocks waits a second for PostgreSQL to notice.
+SECONDS_MAX = 3
+
 
 def booking(world: World, slot_id: str, **more: str) -> Shot:
     return Shot(path="/v1/visits", headers=headers(world.staff), body=world.book(slot_id, **more))
@@ -34,6 +37,7 @@ async def test_of_64_callers_at_one_slot_one_books_and_63_hear_why(
     answers = await doors.race([booking(world, slot_id)] * 64)
 
     assert statuses(answers) == {201: 1, 409: 63}
+    assert max(answer.elapsed.total_seconds() for answer in answers) < SECONDS_MAX
     for lost in (answer.json() for answer in answers if answer.status_code == 409):
         assert lost["error"] == "slot_unavailable"
         assert lost["details"] == {"slot_id": slot_id}
@@ -41,15 +45,6 @@ async def test_of_64_callers_at_one_slot_one_books_and_63_hear_why(
     assert [count(world, table) for table in ("visit", "event", "audit")] == [1, 1, 1]
     assert events_of(world, visit_id) == [(1, "booking.visit.created.v1")]
     assert changes_audited(world, visit_id) == ["visit.created"]
-
-
-async def test_64_losers_do_not_make_each_other_wait_for_long(doors: Doors, world: World) -> None:
-    slot_id = world.add_slot(world.at(9))
-
-    answers = await doors.race([booking(world, slot_id)] * 64)
-
-    # Alone, without the queue at the provider's row, the slowest would wait for seconds.
-    assert max(answer.elapsed.total_seconds() for answer in answers) < 3
 
 
 async def test_an_hour_and_its_halves_are_never_both_booked(doors: Doors, world: World) -> None:
