@@ -1,11 +1,16 @@
 """A database for one command: that of a server somewhere, or the embedded one of a data folder."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from bookwell.cli.options import settings_from
+from bookwell.domain.callers import Call, operator
+from bookwell.domain.ids import REQUEST, new_id
 from bookwell.storage.database import Database
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
@@ -17,29 +22,47 @@ POOL_SIZE = 2
 
 
 @contextmanager
-def opened(database_url: str | None, data_dir: Path) -> Iterator[str]:
-    """The URL of a database with the newest schema: the one named, or the embedded one.
+def located(database_url: str | None, data_dir: Path | None) -> Iterator[str]:
+    """The URL of the database that these options mean, as it is.
 
     An embedded database that a service already runs is shared with it; one that was started here
     is stopped again at the end.
 
     Raises:
+        EmbeddedPostgresError: The embedded database cannot be started; the message says why.
+    """
+    settings = settings_from(database_url=database_url, data_dir=data_dir)
+    with ExitStack() as stack:
+        url = settings.database_url
+        if url is None:
+            url = stack.enter_context(EmbeddedPostgres(settings.data_dir)).url
+        yield url
+
+
+@contextmanager
+def opened(database_url: str | None, data_dir: Path | None) -> Iterator[str]:
+    """As `located`, with the newest schema.
+
+    Raises:
         DatabaseUnavailable: The named database cannot be reached.
         EmbeddedPostgresError: The embedded database cannot be started; the message says why.
     """
-    with ExitStack() as stack:
-        if database_url is None:
-            database_url = stack.enter_context(EmbeddedPostgres(data_dir)).url
-        migrate(database_url)
-        yield database_url
+    with located(database_url, data_dir) as url:
+        migrate(url)
+        yield url
 
 
 def on_database(
-    database_url: str | None, data_dir: Path, work: Callable[[Database], Awaitable[Result]]
+    database_url: str | None, data_dir: Path | None, work: Callable[[Database], Awaitable[Result]]
 ) -> Result:
     """Do this work on the database, and return what it returns. Raises as `opened` and the work."""
     with opened(database_url, data_dir) as url:
         return asyncio.run(_on_pool(url, work))
+
+
+def operator_call(brand_id: str) -> Call:
+    """A call of whoever types the command, for this brand; the audit names their account."""
+    return Call(caller=operator(f"cli:{_account()}"), brand_id=brand_id, request_id=new_id(REQUEST))
 
 
 async def _on_pool(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:
@@ -48,3 +71,11 @@ async def _on_pool(url: str, work: Callable[[Database], Awaitable[Result]]) -> R
         return await work(database)
     finally:
         await database.close()
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run us as a number without a name.
+        return str(os.getuid())

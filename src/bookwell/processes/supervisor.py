@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from bookwell.processes import databases
-from bookwell.processes.listening import CannotServe, listen, url_of
+from bookwell.processes.listening import CannotServe, url_of
 from bookwell.settings import Settings
 
 # A worker gives up on its requests after `drain_seconds`; what has not left soon after, hangs.
@@ -39,11 +39,12 @@ async def nothing(_database_url: str) -> None:
 
 def run(
     settings: Settings,
+    listening: socket.socket,
     *,
     announce: Callable[[str, str], None],
     prepare: Callable[[str], Awaitable[None]] = nothing,
 ) -> None:
-    """Serve until a signal says stop, drain, and return.
+    """Serve on this socket until a signal says stop, drain, and return.
 
     `prepare` works on the migrated database (its URL) before any worker starts; `announce` is told
     the base URL and the database's URL once `/readyz` answers. A second signal ends the draining.
@@ -51,8 +52,7 @@ def run(
     Raises:
         CannotServe, DatabaseUnavailable, EmbeddedPostgresError: As they say.
     """
-    with listen(settings.host, settings.port) as listening:
-        asyncio.run(_Service(settings, listening).run(prepare, announce))
+    asyncio.run(_Service(settings, listening).run(prepare, announce))
 
 
 class _Service:

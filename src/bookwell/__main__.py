@@ -1,0 +1,5 @@
+"""`python -m bookwell` is `bookwell`."""
+
+from bookwell.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""What the demo prints for a person: where it is, the tokens, and lines to paste into a shell."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bookwell.demo.manifest import Manifest
+
+# The other patient's token stands in the manifest, for programs.
+SHOWN_TOKENS = ("patient", "staff", "service")
+
+# Plain sh: each statement can be pasted alone, or all of them at once, and zsh, which knows no
+# comments at its prompt, takes them too. `pick` takes a value out of JSON with the Python that is
+# here anyway.
+LINES = """\
+API={base_url}/v1
+AUTH='Authorization: Bearer {token}'
+JSON='Content-Type: application/json'
+pick() {{ python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }}
+
+FREE="$API/providers/{provider}/slots?brand_id={brand}&booked=false&limit=2&from=$(date -u +%FT%TZ)"
+curl -s "$FREE" -H "$AUTH" | python3 -m json.tool
+SLOT=$(curl -s "$FREE" -H "$AUTH" | pick '["slots"][0]["id"]')
+LATER=$(curl -s "$FREE" -H "$AUTH" | pick '["slots"][1]["id"]')
+
+VISIT=$(curl -s $API/visits -H "$AUTH" -H "$JSON" -d '{{"brand_id": "{brand}",
+  "patient_id": "{patient}", "slot_id": "'$SLOT'", "visit_type": "follow_up"}}' | pick '["id"]')
+curl -s $API/visits/$VISIT -H "$AUTH" | python3 -m json.tool
+
+curl -s $API/visits/$VISIT/reschedule -H "$AUTH" -H "$JSON" \\
+  -d '{{"new_slot_id": "'$LATER'"}}' | python3 -m json.tool
+curl -s $API/visits/$VISIT/cancel -H "$AUTH" -H "$JSON" \\
+  -d '{{"reason": "feeling better"}}' | python3 -m json.tool
+"""
+
+
+def show_page(manifest: Manifest, data_dir: Path) -> None:
+    """Print it. No line is ever wrapped or cut, because lines and tokens are there to be copied."""
+    console = Console(highlight=False, soft_wrap=True)
+
+    def show(*parts: str | tuple[str, str]) -> None:
+        console.print(Text.assemble(*parts))
+
+    url = manifest.base_url
+    show()
+    show(("  The demo is running at ", "bold"), (url, "bold cyan"), ("   Ctrl-C stops it.", "dim"))
+    show()
+    show("  API page   ", (f"{url}/docs", "cyan"))
+    show("  OpenAPI    ", (f"{url}/openapi.json", "cyan"))
+    show(f"  Commands   bookwell patient list --brand loop --data-dir {data_dir}")
+    for brand in manifest.brands:
+        show()
+        show((f"  Tokens of {brand.id}", "bold"))
+        for name in SHOWN_TOKENS:
+            whose = brand.patients[0] if name == "patient" else ""
+            show(f"  {name:9}  ", (brand.tokens[name], "green"), (f"  {whose}".rstrip(), "dim"))
+    show()
+    show(
+        ("  Find a slot, book it, reschedule and cancel", "bold"),
+        ("   Paste this into another terminal.", "dim"),
+    )
+    show()
+    show(lines_of(manifest))
+
+
+def lines_of(manifest: Manifest) -> str:
+    """The lines to paste, for the first brand's patient and the clinician who is always there."""
+    brand = manifest.brands[0]
+    return LINES.format(
+        base_url=manifest.base_url,
+        token=brand.tokens["patient"],
+        provider=brand.providers[-1],
+        brand=brand.id,
+        patient=brand.patients[0],
+    )
