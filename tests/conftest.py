@@ -1,18 +1,20 @@
 """A real PostgreSQL for the session, a migrated template in it, and a clone of it for each test."""
 
 import asyncio
+import logging
 import os
 import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+import structlog
 import uvicorn
 from psycopg import sql
 
@@ -20,6 +22,7 @@ from bookwell.app import build
 from bookwell.settings import Settings
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
+from clinic import Clinic, kept_running
 from world import World, populate
 
 TEMPLATE = "bookwell_template"
@@ -80,6 +83,12 @@ def template_url(server: EmbeddedPostgres, template: str) -> str:
 @pytest.fixture
 def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A fresh clone of the template."""
+    with _clone(server, template) as url:
+        yield url
+
+
+@contextmanager
+def _clone(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = f"t_{uuid4().hex[:12]}"
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(
@@ -132,6 +141,17 @@ def settings_for(database_url: str, **changes: object) -> Settings:
     return Settings(**{"database_url": database_url, **unlimited, **changes})  # type: ignore[arg-type]  # by name
 
 
+@pytest.fixture(scope="module")
+def clinic(server: EmbeddedPostgres, template: str) -> Iterator[Clinic]:
+    """A running service for a whole file; see `clinic.py`."""
+    with (
+        _clone(server, template) as url,
+        kept_running(lambda: serving(settings_for(url))) as base_url,
+        httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http,
+    ):
+        yield Clinic(populate(url), http)
+
+
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the running service, without a token of its own."""
@@ -143,3 +163,5 @@ async def api(world: World) -> AsyncIterator[httpx.AsyncClient]:
 
 
 os.environ.pop("BOOKWELL_DATABASE_URL", None)
+# A service's line for each request would drip into the reports; its errors should.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))

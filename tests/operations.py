@@ -1,0 +1,220 @@
+"""One good call of each operation, by the operation's id.
+
+Tests that hold for every operation (strangers, health information, the journal, the document) go
+through these; an operation without one fails them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from bookwell.app import routes
+from bookwell.http.openapi import document_of
+from clinic import Clinic, later, monday_morning, said
+from world import LOOP
+
+DOCUMENT = document_of(routes())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """An operation as the OpenAPI document knows it."""
+
+    operation_id: str
+    method: str
+    path: str
+    spec: Mapping[str, Any]
+
+    @property
+    def scope(self) -> str | None:
+        """The scope it needs; None where it needs no token."""
+        scopes: list[str | None] = [s for each in self.spec["security"] for s in each["bearer"]]
+        (scope,) = scopes or [None]
+        return scope
+
+    @property
+    def is_change(self) -> bool:
+        return self.method != "GET"
+
+
+def operations_of(document: Mapping[str, Any]) -> dict[str, Operation]:
+    """The document's operations by id."""
+    return {
+        spec["operationId"]: Operation(
+            operation_id=spec["operationId"], method=method.upper(), path=path, spec=spec
+        )
+        for path, methods in document["paths"].items()
+        for method, spec in methods.items()
+    }
+
+
+OPERATIONS = operations_of(DOCUMENT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call ready to be made; `entity_id` is what it changes, where that is known before."""
+
+    path: str
+    token: str
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, Any] = field(default_factory=dict)
+    entity_id: str | None = None
+
+
+def make(clinic: Clinic, operation_id: str, call: Call, **headers: str) -> httpx.Response:
+    """Make the call; `idempotency_key="k"` becomes a header."""
+    return clinic.call(
+        OPERATIONS[operation_id].method,
+        call.path,
+        call.body,
+        token=call.token,
+        query=call.query,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+def _of_visit(verb: str, body: Mapping[str, Any] | None = None) -> Callable[[Clinic], Call]:
+    def prepare(clinic: Clinic) -> Call:
+        visit = clinic.visit()
+        return Call(
+            path=f"/v1/visits/{visit['id']}/{verb}",
+            token=clinic.world.staff,
+            body=body,
+            entity_id=visit["id"],
+        )
+
+    return prepare
+
+
+def _reschedule_visit(clinic: Clinic) -> Call:
+    call = _of_visit("reschedule")(clinic)
+    return Call(
+        path=call.path,
+        token=call.token,
+        body={"new_slot_id": clinic.slot()},
+        entity_id=call.entity_id,
+    )
+
+
+def _mark_no_show(clinic: Clinic) -> Call:
+    """A visit whose time has begun: its slot was an hour ago."""
+    call = _of_visit("no-show")(clinic)
+    clinic.world.sql(
+        "UPDATE booking.visit SET starts_at = now() - interval '1 hour', provider_no ="
+        " (SELECT provider_no FROM booking.provider WHERE provider_id = %s) WHERE visit_id = %s",
+        clinic.provider(),
+        call.entity_id,
+    )
+    return call
+
+
+def _create_slot(clinic: Clinic) -> Call:
+    starts_at = said(clinic.new_time())
+    return Call(
+        path="/v1/providers/prv_kim/slots",
+        token=clinic.world.staff,
+        body={"brand_id": LOOP, "start_time": starts_at, "end_time": later(starts_at, hours=1)},
+    )
+
+
+def _delete_slot(clinic: Clinic) -> Call:
+    slot_id = clinic.slot()
+    return Call(
+        path=f"/v1/providers/prv_kim/slots/{slot_id}", token=clinic.world.staff, entity_id=slot_id
+    )
+
+
+def _book_seat(clinic: Clinic) -> Call:
+    coach_id = clinic.provider(kind="coach")
+    clinic.office_hour(coach_id)
+    return Call(
+        path=f"/v1/coaches/{coach_id}/bookings",
+        token=clinic.patient().token,
+        body={"slot_at": clinic.next_session(coach_id)},
+    )
+
+
+def _cancel_booking(clinic: Clinic) -> Call:
+    patient = clinic.patient()
+    booking = clinic.seat(patient)
+    return Call(path=f"/v1/bookings/{booking['id']}", token=patient.token, entity_id=booking["id"])
+
+
+def _revoke_token(clinic: Clinic) -> Call:
+    subject = clinic.new_id("somebody")
+    clinic.token("staff", subject)
+    ((token_id,),) = clinic.world.sql(
+        "SELECT token_id FROM booking.token WHERE subject = %s", subject
+    )
+    return Call(
+        path=f"/v1/admin/tokens/{token_id}/revoke",
+        token=clinic.world.admin,
+        entity_id=str(token_id),
+    )
+
+
+def _read(path: str, **query: str) -> Callable[[Clinic], Call]:
+    return lambda clinic: Call(path=path, token=clinic.world.staff, query=query)
+
+
+def _administer(path: str, **body: str) -> Callable[[Clinic], Call]:
+    """A call of an administrator; `id` is the prefix of a new id."""
+
+    def prepare(clinic: Clinic) -> Call:
+        filled = {**body, "id": clinic.new_id(body["id"])} if "id" in body else body
+        return Call(path=path, token=clinic.world.admin, body=filled or None)
+
+    return prepare
+
+
+def _add_brand(clinic: Clinic) -> Call:
+    brand_id = clinic.new_id("b").replace("_", "-")
+    return Call(
+        path="/v1/admin/brands",
+        token=clinic.world.platform,
+        body={"id": brand_id, "name": "New"},
+        entity_id=brand_id,
+    )
+
+
+PREPARE: dict[str, Callable[[Clinic], Call]] = {
+    "list_visits": _read("/v1/visits", brand_id=LOOP),
+    "book_visit": lambda clinic: Call(
+        path="/v1/visits", token=clinic.world.staff, body=clinic.world.book(clinic.slot())
+    ),
+    "get_visit": lambda clinic: Call(
+        path=f"/v1/visits/{clinic.visit()['id']}", token=clinic.world.staff
+    ),
+    "cancel_visit": _of_visit("cancel", {"reason": "ill"}),
+    "reschedule_visit": _reschedule_visit,
+    "check_in_visit": _of_visit("check-in"),
+    "complete_visit": _of_visit("complete", {"notes": "fine"}),
+    "mark_no_show": _mark_no_show,
+    "create_slot": _create_slot,
+    "list_slots": _read("/v1/providers/prv_kim/slots", brand_id=LOOP),
+    "delete_slot": _delete_slot,
+    "add_office_hour": lambda clinic: Call(
+        path=f"/v1/coaches/{clinic.provider(kind='coach')}/office-hours",
+        token=clinic.world.staff,
+        body=monday_morning(),
+    ),
+    "list_office_hours": _read("/v1/coaches/coach_jo/office-hours"),
+    "list_sessions": _read("/v1/coaches/coach_jo/slots"),
+    "book_seat": _book_seat,
+    "cancel_booking": _cancel_booking,
+    "list_own_bookings": lambda clinic: Call(path="/v1/bookings/me", token=clinic.patient().token),
+    "add_brand": _add_brand,
+    "list_brands": _administer("/v1/admin/brands"),
+    "add_provider": _administer("/v1/admin/providers", id="prv", name="N. N."),
+    "list_providers": _administer("/v1/admin/providers"),
+    "add_patient": _administer("/v1/admin/patients", id="pat"),
+    "list_patients": _administer("/v1/admin/patients"),
+    "create_token": _administer("/v1/admin/tokens", role="staff", subject="somebody-new"),
+    "list_tokens": _administer("/v1/admin/tokens"),
+    "revoke_token": _revoke_token,
+    "healthz": _read("/healthz"),
+    "readyz": _read("/readyz"),
+}
