@@ -16,9 +16,9 @@ running service shows it at `/docs`. What each error code means is in [errors.md
 `manage:x` is `read:x` and `write:x`; `admin:booking` is everything, and never a patient's.
 A service whose token belongs to no brand says which it acts for in `X-Brand-Id`.
 
-**Every change** but those of tokens honours `Idempotency-Key`: 1 to 128 visible characters, quoted
-or bare. A repeated answer carries `Idempotency-Replayed: true`. **A visit's answer** carries its
-version as `ETag`; changes of a visit honour it as `If-Match`.
+**Every change** but those of tokens honours `Idempotency-Key`, quoted or bare. A repeated answer
+carries `Idempotency-Replayed: true`. **A visit's answer** carries its version as `ETag`; changes of
+a visit honour it as `If-Match`. See [retry safely](../how-to/retry-safely.md).
 
 **Every list** takes `limit` and `cursor`. Where there is more, the answer has `next_cursor`.
 
@@ -27,6 +27,9 @@ returned too. Answers under `/v1/` are `Cache-Control: no-store`.
 
 Instants are RFC 3339 in UTC with `Z`. A request may use another offset, but has to have one.
 Fields the service does not know are ignored."""
+
+_ON_SHAPES = """\
+What bodies hold. A field that is there always is required in a request and present in an answer."""
 
 
 def openapi_json(document: Document) -> str:
@@ -44,10 +47,10 @@ def api_page(document: Document) -> str:
     parts = []
     for tag in document["tags"]:
         own = [each for each in operations if tag["name"] in each[2]["tags"]]
-        parts.append(f"## {tag['name'].capitalize()}\n\n{tag['description']}")
+        parts.append(f"## Operations: {tag['name']}\n\n{tag['description']}")
         parts.extend(_operation(method, path, operation) for method, path, operation in own)
     shapes = document["components"]["schemas"]
-    parts.append("## Shapes\n\nWhat stands in bodies. A field without “always” may be absent.")
+    parts.append(f"## Shapes\n\n{_ON_SHAPES}")
     parts.extend(_shape(name, shapes[name]) for name in sorted(shapes))
     return page("The API", "the routes", _INTRODUCTION, *parts)
 
@@ -107,7 +110,7 @@ def _shape(name: str, schema: Mapping[str, Any]) -> str:
         return f"{head}\n\nOne of {', '.join(code(value) for value in schema['enum'])}."
     always = schema.get("required", [])
     fields = table(
-        ["Field", "Type", "Always"],
+        ["Field", "Type", "There always"],
         (
             [code(field), _kind(kind), "yes" if field in always else "no"]
             for field, kind in schema["properties"].items()
