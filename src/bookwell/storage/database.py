@@ -8,6 +8,7 @@ Leaving the block turns PostgreSQL's errors into ours, and settles the caller's 
 refusal is remembered, a key that was used before is answered with what it led to.
 """
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +29,8 @@ LOCK_TIMEOUT_SECONDS = 5
 # The client's own limit, for a server that does not answer at all any more.
 COMMAND_TIMEOUT_SECONDS = 15
 CONNECT_TIMEOUT_SECONDS = 5
+# How long a statement that was given up may take to stop; a server that hangs would never say so.
+RELEASE_TIMEOUT_SECONDS = 1
 # Requests waiting for a connection; more than this would wait longer than their callers do.
 WAITING_MAX = 512
 
@@ -87,7 +90,9 @@ class Database:
             self._waiting -= 1
 
     async def release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
-        await self._pool.release(connection)
+        """Give the connection back. One that cannot be used again is dropped by the pool itself."""
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
 
 class Unit:
@@ -118,11 +123,15 @@ class Unit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        failure = error
         try:
             if self._transaction is not None:
-                error = await self._end(self._transaction, error)
-            if error is not None:
-                await self._settle(error)
+                failure = await self._end(self._transaction, error)
+            if failure is not None:
+                await self._settle(failure)
+            if failure is not None and failure is not error:
+                # The commit failed, and nobody else would say so.
+                raise failure
         finally:
             await self._database.release(self._connection)
 
@@ -133,7 +142,7 @@ class Unit:
         try:
             if error is None:
                 await transaction.commit()
-            elif not self._connection.is_closed():
+            elif not self._is_lost():
                 await transaction.rollback()
         except Exception as failure:  # noqa: BLE001 - told apart in _settle
             return error or failure
@@ -141,7 +150,7 @@ class Unit:
 
     async def _settle(self, error: BaseException) -> None:
         """Raise what the caller should hear instead of this error, if anything else."""
-        lost = self._connection.is_closed()
+        lost = self._is_lost()
         refusal = error if isinstance(error, Refused) else meaning_of(error, connection_lost=lost)
         try:
             if self._call is not None and self._call.key is not None and not lost:
@@ -155,6 +164,13 @@ class Unit:
             raise DatabaseUnavailable from failure
         if refusal is not None and refusal is not error:
             raise refusal from error
+
+    def _is_lost(self) -> bool:
+        try:
+            return self._connection.is_closed()
+        except asyncpg.InterfaceError:
+            # The pool takes a connection that breaks away from whoever has it.
+            return True
 
 
 async def _leave_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
