@@ -1,6 +1,7 @@
 """Issue, list and revoke the tokens of our own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from msgspec import Struct
 
@@ -90,10 +91,11 @@ async def revoke_token(database: Database, call: Call, *, secret_or_id: str) -> 
         revoked = await tokens.revoke(connection, secret_or_id=secret_or_id, brand_id=brand_id)
         if revoked is None:
             raise NotFound("There is no such live token.")
-        token_id, _ = revoked
+        token_id, token_brand_id = revoked
         await journal.record(
             connection,
-            call,
+            # The row belongs to the token's brand, whoever of the platform ended it.
+            replace(call, brand_id=token_brand_id),
             Entry(event_type="token.revoked", entity_type="token", entity_id=token_id),
             answer=token_id,
         )
