@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from bookwell.cli.listing import each_page, show
-from bookwell.cli.opened import on_database, operator_call
+from bookwell.cli.opened import brand_call, on_database, operator_call
 from bookwell.cli.options import (
     AsJson,
     Brand,
@@ -17,9 +17,8 @@ from bookwell.cli.options import (
     as_name,
 )
 from bookwell.domain import catalog as known
-from bookwell.domain.callers import Call
 from bookwell.domain.catalog import ProviderKind
-from bookwell.domain.errors import AlreadyExists, NotFound
+from bookwell.domain.errors import AlreadyExists
 from bookwell.storage.database import Database
 from bookwell.usecases import catalog
 from bookwell.usecases.paging import Page
@@ -164,7 +163,7 @@ def add_patient(
     """Add a patient to a brand."""
 
     async def add(database: Database) -> None:
-        call = await _call_for(database, brand)
+        call = await brand_call(database, brand)
         try:
             await catalog.add_patient(database, call, patient_id=patient_id, subject=subject)
         except AlreadyExists as error:
@@ -195,7 +194,7 @@ def list_patients(
         }
 
     async def work(database: Database) -> None:
-        call = await _call_for(database, brand)
+        call = await brand_call(database, brand)
         pages = each_page(
             lambda after_id, limit: catalog.list_patients(
                 database, call, after_id=after_id, limit=limit
@@ -210,7 +209,7 @@ def _adding_provider(
     brand_id: str, provider_id: str, kind: ProviderKind, name: str
 ) -> Callable[[Database], Awaitable[None]]:
     async def add(database: Database) -> None:
-        call = await _call_for(database, brand_id)
+        call = await brand_call(database, brand_id)
         try:
             await catalog.add_provider(
                 database, call, provider_id=provider_id, kind=kind, name=name
@@ -237,7 +236,7 @@ def _listing_providers(
         }
 
     async def work(database: Database) -> None:
-        call = await _call_for(database, brand_id)
+        call = await brand_call(database, brand_id)
         pages: AsyncIterator[list[known.Provider]] = each_page(
             lambda after_id, limit: catalog.list_providers(
                 database, call, kind=kind, after_id=after_id, limit=limit
@@ -246,13 +245,3 @@ def _listing_providers(
         await show(pages, describe, columns=("id", "name", "created_at"), as_json=as_json)
 
     return work
-
-
-async def _call_for(database: Database, brand_id: str) -> Call:
-    """A call for a brand that exists; NotFound names it otherwise."""
-    found = await catalog.list_brands(database, only=brand_id, after_id=None, limit=1)
-    if not found.items:
-        raise NotFound(
-            f"There is no brand {brand_id}; `bookwell brand list` shows those there are."
-        )
-    return operator_call(brand_id)

@@ -8,12 +8,12 @@ import typer
 
 from bookwell import logs
 from bookwell.cli.demo_page import show_page
-from bookwell.cli.options import DataDir, Port, settings_from
+from bookwell.cli.options import Port, settings_from
 from bookwell.demo.manifest import manifest_of, write_manifest
 from bookwell.demo.seeding import seed
 from bookwell.demo.tokens import Tokens, keep_tokens
 from bookwell.processes import supervisor
-from bookwell.processes.listening import listen
+from bookwell.processes.listening import CannotServe, listen
 from bookwell.settings import Settings
 from bookwell.storage.database import Database
 
@@ -23,7 +23,10 @@ POOL_SIZE = 1
 
 def demo(
     port: Port = None,
-    data_dir: DataDir = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIRECTORY", help="Where its data stays (.bookwell/demo)."),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
@@ -38,6 +41,8 @@ def demo(
     of slots, on an embedded PostgreSQL of its own (in `.bookwell/demo`) and without rate limits.
     It prints tokens and curl lines to paste. Started again it keeps its data. Ctrl-C stops it.
     """
+    if manifest is not None and not manifest.absolute().parent.is_dir():
+        raise CannotServe(f"There is no directory {manifest.parent} for the manifest.")
     settings = _demo_settings(port, data_dir)
     logs.set_up(settings.log_level, settings.log_format)
     tokens: Tokens = {}

@@ -10,10 +10,13 @@ from typing import TypeVar
 
 from bookwell.cli.options import settings_from
 from bookwell.domain.callers import Call, operator
+from bookwell.domain.errors import NotFound
 from bookwell.domain.ids import REQUEST, new_id
 from bookwell.storage.database import Database
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
+from bookwell.storage.tokens import EVERY_BRAND
+from bookwell.usecases import catalog
 
 Result = TypeVar("Result")
 
@@ -63,6 +66,19 @@ def on_database(
 def operator_call(brand_id: str) -> Call:
     """A call of whoever types the command, for this brand; the audit names their account."""
     return Call(caller=operator(f"cli:{_account()}"), brand_id=brand_id, request_id=new_id(REQUEST))
+
+
+async def brand_call(database: Database, brand_id: str) -> Call:
+    """As `operator_call`, for a brand that exists, or for every brand ('*').
+
+    Raises:
+        NotFound: There is no such brand; the sentence names it.
+    """
+    if brand_id != EVERY_BRAND:
+        found = await catalog.list_brands(database, only=brand_id, after_id=None, limit=1)
+        if not found.items:
+            raise NotFound(f"There is no brand {brand_id}; see `bookwell brand list`.")
+    return operator_call(brand_id)
 
 
 async def _on_pool(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:

@@ -11,7 +11,7 @@ import typer
 from bookwell.http.fields import Id, Name, Slug
 from bookwell.settings import DATABASE_SCHEMES, PORT_MAX, Settings
 
-SETTINGS_PANEL = "Where"
+DATABASE_PANEL = "Database"
 
 
 def settings_from(
@@ -44,9 +44,10 @@ def _reader_of(kind: object, sentence: str) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         try:
-            return msgspec.convert(text, kind)
+            value: str = msgspec.convert(text, kind)
         except msgspec.ValidationError as error:
             raise typer.BadParameter(sentence) from error
+        return value
 
     return parse
 
@@ -67,8 +68,8 @@ DatabaseUrl = Annotated[
         "--database-url",
         metavar="URL",
         parser=_database_url,
-        help="PostgreSQL 15 or newer (BOOKWELL_DATABASE_URL). Without it, the embedded PostgreSQL.",
-        rich_help_panel=SETTINGS_PANEL,
+        help="A PostgreSQL, 15 or newer (BOOKWELL_DATABASE_URL; embedded).",
+        rich_help_panel=DATABASE_PANEL,
     ),
 ]
 DataDir = Annotated[
@@ -76,8 +77,8 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIRECTORY",
-        help="Where the embedded PostgreSQL keeps its data (BOOKWELL_DATA_DIR; .bookwell).",
-        rich_help_panel=SETTINGS_PANEL,
+        help="The embedded one's folder (BOOKWELL_DATA_DIR; .bookwell).",
+        rich_help_panel=DATABASE_PANEL,
     ),
 ]
 Port = Annotated[
@@ -90,6 +91,6 @@ Port = Annotated[
     ),
 ]
 Brand = Annotated[
-    str, typer.Option("--brand", "-b", metavar="BRAND", parser=as_brand, help="The brand's id.")
+    str, typer.Option("--brand", metavar="BRAND", parser=as_brand, help="The brand's id.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]

@@ -87,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         code = get_command(app)(arguments, prog_name="bookwell", standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever it was
         sentence, code = sentence_of(error)
-        # Without a message, the help page was the answer.
-        if sentence != ".":
+        # Where there is nothing to say, the help page was the answer.
+        if sentence:
             typer.echo(f"bookwell: {sentence}", err=True)
     return code or 0

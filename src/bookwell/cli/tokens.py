@@ -5,10 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from bookwell.cli.listing import each_page, show
-from bookwell.cli.opened import on_database, operator_call
+from bookwell.cli.opened import brand_call, on_database, operator_call
 from bookwell.cli.options import AsJson, DatabaseUrl, DataDir, as_brand, as_id
 from bookwell.domain.callers import SCOPES, Role
-from bookwell.domain.errors import NotFound
 from bookwell.storage.database import Database
 from bookwell.storage.tokens import EVERY_BRAND, Token
 from bookwell.usecases.tokens import create_token, list_tokens, revoke_token
@@ -27,7 +26,6 @@ AnyBrand = Annotated[
     str,
     typer.Option(
         "--brand",
-        "-b",
         metavar="BRAND",
         parser=_brand_or_every,
         help="The brand's id, or '*' for a service of the whole platform.",
@@ -35,7 +33,10 @@ AnyBrand = Annotated[
 ]
 
 
-@tokens.command("create")
+@tokens.command(
+    "create",
+    epilog="Example: TOKEN=$(bookwell token create --brand loop --role staff --subject me)",
+)
 def create(
     *,
     brand: AnyBrand,
@@ -74,17 +75,14 @@ def create(
     """
 
     async def work(database: Database) -> str:
-        try:
-            issued = await create_token(
-                database,
-                operator_call(brand),
-                role=role,
-                subject=subject,
-                scopes=scope,
-                expires_in=expires_in,
-            )
-        except NotFound as error:
-            raise NotFound(f"There is no brand {brand}.") from error
+        issued = await create_token(
+            database,
+            await brand_call(database, brand),
+            role=role,
+            subject=subject,
+            scopes=scope,
+            expires_in=expires_in,
+        )
         return issued.secret
 
     typer.echo(on_database(database_url, data_dir, work))
@@ -117,7 +115,7 @@ def list_(
     """List a brand's tokens, without the tokens themselves."""
 
     async def work(database: Database) -> None:
-        call = operator_call(brand)
+        call = await brand_call(database, brand)
         pages = each_page(
             lambda after_id, limit: list_tokens(database, call, after_id=after_id, limit=limit)
         )

@@ -1,21 +1,16 @@
-"""The database of a running service: waited for, migrated, and if it is ours, kept alive."""
+"""The database of a running service: migrated, and if it is ours, kept alive."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import structlog
 
-from bookwell.domain.errors import DatabaseUnavailable
 from bookwell.processes.listening import CannotServe
 from bookwell.settings import Settings
 from bookwell.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from bookwell.storage.migrate import migrate
 
-# A database that starts together with the service, as in a file of containers, is up by then.
-DATABASE_PATIENCE_SECONDS = 5.0
-_RETRY_SECONDS = 0.5
 # How soon a dead embedded server is noticed.
 WATCH_SECONDS = 1.0
 # The embedded server takes 200; some are for its superuser, for commands, and for a look inside.
@@ -31,12 +26,13 @@ async def kept(settings: Settings) -> AsyncIterator[str]:
     """The URL of the settings' database with the newest schema, for as long as the block runs.
 
     Raises:
-        DatabaseUnavailable: The named database was not there for five seconds.
+        DatabaseUnavailable: The named database cannot be reached. Once it was, it may go and come
+            back; at the start it must be there, and whoever starts the service starts it again.
         CannotServe: The workers would use more connections than the embedded database has.
         EmbeddedPostgresError: The embedded database cannot be started or stopped.
     """
     if settings.database_url is not None:
-        await asyncio.to_thread(_migrate_patiently, settings.database_url)
+        await asyncio.to_thread(migrate, settings.database_url)
         yield settings.database_url
         return
     wanted = settings.workers * (settings.pool_size + _CONNECTIONS_BESIDE_POOL)
@@ -59,23 +55,6 @@ async def kept(settings: Settings) -> AsyncIterator[str]:
                 await watching
     finally:
         await asyncio.to_thread(server.stop)
-
-
-def _migrate_patiently(url: str) -> None:
-    deadline = time.monotonic() + DATABASE_PATIENCE_SECONDS
-    warned = False
-    while True:
-        try:
-            migrate(url)
-        except DatabaseUnavailable:
-            if time.monotonic() > deadline:
-                raise
-            if not warned:
-                _log.warning("database_awaited", seconds=DATABASE_PATIENCE_SECONDS)
-                warned = True
-            time.sleep(_RETRY_SECONDS)
-        else:
-            return
 
 
 async def _watch(server: EmbeddedPostgres) -> None:
