@@ -10,6 +10,7 @@ from typer.main import get_command
 from bookwell import __version__
 from bookwell.cli.catalog import brands, coaches, patients, providers
 from bookwell.cli.demo import demo
+from bookwell.cli.imports import imports
 from bookwell.cli.migrations import migrate
 from bookwell.cli.sentences import sentence_of
 from bookwell.cli.serve import serve
@@ -27,6 +28,7 @@ _EXAMPLES = """\
   bookwell brand add loop --name "Loop Health"
   bookwell provider add prv_kim --brand loop --name "Dr. Kim"
   bookwell patient add pat_ada --brand loop --subject ada
+  bookwell import visits book.csv --brand loop
   bookwell token create --brand loop --role patient --subject ada
 
 Commands and a running service may share a database, the embedded one too.
@@ -72,6 +74,7 @@ for _name, _group in (
     ("provider", providers),
     ("coach", coaches),
     ("patient", patients),
+    ("import", imports),
 ):
     app.add_typer(_group, name=_name, rich_help_panel=CATALOGUE, no_args_is_help=True)
 

@@ -1,0 +1,148 @@
+r"""A clinic's earlier book, line by line: what a line must say, and what it means here.
+
+Decisions where the book is silent: a visit without an outcome is booked, also in the past; it was
+created, last changed and, if it was cancelled, cancelled at `booked_at`, because that is the only
+instant the book knows. Without a `booked_at` those instants are the import's own.
+
+A sentence that refuses a line names the column and never quotes what stands in it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bookwell.domain.errors import InvalidInput
+from bookwell.domain.slots import SLOT_LENGTH_MAX
+from bookwell.domain.visits import VisitStatus
+
+# What a book must have; further columns are nobody's business here.
+COLUMNS = (
+    "external_id",
+    "patient_id",
+    "provider_id",
+    "visit_type",
+    "booked_at",
+    "start_time",
+    "end_time",
+    "outcome",
+)
+
+# As the HTTP door takes ids and instants: see http/fields.py; a test compares the two.
+VISIBLE = r"^[^\s\x00-\x20\x7f-\xa0\ud800-\udfff]{1,128}(?![\s\S])"
+YEAR_MIN = 1900
+YEAR_MAX = 2200
+
+# `held` and `expired` are states of our own search for a time; no earlier book knows them.
+STATUS_OF_OUTCOME: Mapping[str, VisitStatus] = {
+    "": VisitStatus.BOOKED,
+    "booked": VisitStatus.BOOKED,
+    "checked_in": VisitStatus.CHECKED_IN,
+    "completed": VisitStatus.COMPLETED,
+    "cancelled": VisitStatus.CANCELLED,
+    "no_show": VisitStatus.NO_SHOW,
+    "no-show": VisitStatus.NO_SHOW,
+    "noshow": VisitStatus.NO_SHOW,
+}
+
+_OUTCOME_IN_WORDS = (
+    "outcome must be empty or one of booked, checked_in, completed, no_show and cancelled."
+)
+
+_visible = re.compile(VISIBLE)
+_Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class Row(NamedTuple):
+    """The text of one line: a value for each of `COLUMNS`, and the line it begins on, from 1."""
+
+    number: int
+    values: Sequence[str]
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """A line that is not imported; `why` is a sentence without anything a patient said or is."""
+
+    number: int
+    external_id: str | None
+    why: str
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A visit as a clinic's book has it."""
+
+    number: int
+    external_id: str
+    patient_id: str
+    provider_id: str
+    visit_type: str
+    booked_at: datetime | None
+    starts_at: datetime
+    ends_at: datetime
+    status: VisitStatus
+
+    def refused(self, why: str) -> Refusal:
+        return Refusal(number=self.number, external_id=self.external_id, why=why)
+
+
+def read_row(row: Row, *, now: datetime) -> Line | Refusal:
+    """The visit this row tells of, or why it tells of none."""
+    cells = dict(zip(COLUMNS, row.values, strict=True))
+    try:
+        return _line(row.number, cells, now)
+    except InvalidInput as error:
+        external_id = cells["external_id"]
+        return Refusal(
+            number=row.number,
+            external_id=external_id if _visible.match(external_id) else None,
+            why=error.message,
+        )
+
+
+def _line(number: int, cells: Mapping[str, str], now: datetime) -> Line:
+    status = STATUS_OF_OUTCOME.get(cells["outcome"].lower())
+    line = Line(
+        number=number,
+        external_id=_id(cells, "external_id"),
+        patient_id=_id(cells, "patient_id"),
+        provider_id=_id(cells, "provider_id"),
+        visit_type=_id(cells, "visit_type"),
+        booked_at=_instant(cells, "booked_at") if cells["booked_at"] else None,
+        starts_at=_instant(cells, "start_time"),
+        ends_at=_instant(cells, "end_time"),
+        status=status or VisitStatus.BOOKED,
+    )
+    if status is None:
+        raise InvalidInput(_OUTCOME_IN_WORDS, field="outcome")
+    if line.ends_at <= line.starts_at:
+        raise InvalidInput("end_time must be after start_time.", field="end_time")
+    if line.ends_at - line.starts_at > SLOT_LENGTH_MAX:
+        raise InvalidInput("end_time must be 24 hours after start_time at most.", field="end_time")
+    if line.booked_at is not None and line.booked_at > now:
+        raise InvalidInput("booked_at must not lie in the future.", field="booked_at")
+    if status is VisitStatus.NO_SHOW and line.starts_at > now:
+        raise InvalidInput("outcome is no_show, but start_time is yet to come.", field="outcome")
+    return line
+
+
+def _id(cells: Mapping[str, str], column: str) -> str:
+    if not _visible.match(cells[column]):
+        raise InvalidInput(f"{column} must be 1 to 128 visible characters.", field=column)
+    return cells[column]
+
+
+def _instant(cells: Mapping[str, str], column: str) -> datetime:
+    try:
+        instant = msgspec.convert(cells[column], type=_Instant)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(
+            f"{column} must be an instant with an offset from UTC,"
+            " such as 2026-04-29T08:00:00-03:00.",
+            field=column,
+        ) from error
+    if not YEAR_MIN <= instant.year < YEAR_MAX:
+        raise InvalidInput(f"{column} must lie in {YEAR_MIN} to {YEAR_MAX - 1}.", field=column)
+    return instant
