@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 from asyncpg import Record
 
 from bookwell.domain.callers import Call
@@ -121,12 +122,14 @@ async def lock_for_move(
 
 
 async def move(connection: AnyConnection, call: Call, visit_id: str, *, new_slot_id: str) -> Visit:
-    """Give the visit the new slot's time and provider; the referee may object."""
-    return _found(
-        await _move_visit.row(
+    """Give the visit the new slot's time and provider; SlotUnavailable where the referee objects."""
+    try:
+        row = await _move_visit.row(
             connection, brand_id=call.brand_id, visit_id=visit_id, slot_id=new_slot_id
         )
-    )
+    except asyncpg.ExclusionViolationError as error:
+        raise SlotUnavailable(slot_id=new_slot_id) from error
+    return _found(row)
 
 
 async def list_newest_first(
