@@ -19,7 +19,7 @@ from asyncpg.transaction import Transaction
 from bookwell.domain.callers import Call
 from bookwell.domain.errors import DatabaseUnavailable, Overloaded, Refused
 from bookwell.storage import idempotency
-from bookwell.storage.failures import IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
+from bookwell.storage.failures import BROKEN, IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
 from bookwell.storage.statements import AnyConnection
 
 # A statement that takes longer than this is stuck; the caller gets a 503 and may try again.
@@ -91,7 +91,7 @@ class Database:
 
     async def release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
         """Give the connection back. One that cannot be used again is dropped by the pool itself."""
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, *BROKEN):
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
 
 
@@ -160,7 +160,7 @@ class Unit:
                     await idempotency.settle_refusal(self._connection, self._call, refusal)
         except asyncpg.PostgresError as failure:
             raise meaning_of(failure) or failure from failure
-        except (OSError, TimeoutError, asyncpg.InterfaceError) as failure:
+        except (OSError, TimeoutError, *BROKEN) as failure:
             raise DatabaseUnavailable from failure
         if refusal is not None and refusal is not error:
             raise refusal from error

@@ -45,6 +45,9 @@ _AWAY = (
     asyncpg.InvalidCachedStatementError,
 )
 
+# What asyncpg says of a connection that broke while nobody was looking; of a live one it is a bug.
+BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 
 def constraint_of(error: BaseException) -> str | None:
     """The constraint this error is about, if it is about one."""
@@ -60,6 +63,6 @@ def meaning_of(error: BaseException, *, connection_lost: bool = False) -> Bookwe
     if constraint is not None:
         refusal = MEANING.get(constraint)
         return refusal() if refusal else None
-    if isinstance(error, _AWAY) or (connection_lost and isinstance(error, asyncpg.InterfaceError)):
+    if isinstance(error, _AWAY) or (connection_lost and isinstance(error, BROKEN)):
         return DatabaseUnavailable()
     return None
