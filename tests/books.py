@@ -72,6 +72,23 @@ def add_provider(world: World, provider_id: str, kind: str = "clinician") -> str
     return provider_id
 
 
+def add_slots(world: World, number: int) -> list[str]:
+    """So many slots of five minutes for Kim at loop, one after the other."""
+    slots = [f"slt_{n:026}" for n in range(number)]
+    world.sql(
+        "INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)"
+        " SELECT slot_id, %s, provider_no, %s + nth * interval '5 min',"
+        " %s + (nth + 1) * interval '5 min'"
+        " FROM unnest(%s::text[]) WITH ORDINALITY AS slot (slot_id, nth), booking.provider"
+        " WHERE provider_id = 'prv_kim'",
+        LOOP,
+        world.day,
+        world.day,
+        slots,
+    )
+    return slots
+
+
 def add_patients(world: World, number: int, brand_id: str = LOOP) -> list[str]:
     """So many more patients, without tokens of their own."""
     patients = [f"pat_{brand_id}_{n}" for n in range(number)]

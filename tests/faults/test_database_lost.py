@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from books import count, is_whole
+from books import add_slots, count, is_whole
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
 from conftest import serving, settings_for
@@ -115,7 +115,7 @@ async def test_bookings_caught_by_a_crash_are_each_made_once_when_they_are_repea
     own: OwnDatabase,
 ) -> None:
     world = own.world
-    slots = [world.add_slot(world.at(n / 8), 7) for n in range(160)]
+    slots = add_slots(world, 400)
     seen: set[int] = set()
     told: dict[str, str] = {}
     caught = 0
