@@ -53,8 +53,8 @@ class Clinic:
         named = {"Authorization": f"Bearer {token or self.world.staff}", **(headers or {})}
         if raw is not None:
             named.setdefault("Content-Type", "application/json")
-            return self.http.request(method, path, content=raw, params=query, headers=named)
-        return self.http.request(method, path, json=body, params=query, headers=named)
+            return self.http.request(method, path, content=raw, params=query or None, headers=named)
+        return self.http.request(method, path, json=body, params=query or None, headers=named)
 
     def get(self, path: str, *, token: str | None = None, **query: object) -> httpx.Response:
         """A GET with this query."""

@@ -14,7 +14,7 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 
 def book(
-    clinic: Clinic, slot_id: str, /, token: str | None = None, **wanted: object
+    clinic: Clinic, slot_id: str, token: str | None = None, /, **wanted: object
 ) -> httpx.Response:
     return clinic.post("/v1/visits", {**clinic.world.book(slot_id), **wanted}, token=token)
 

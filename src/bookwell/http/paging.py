@@ -59,12 +59,12 @@ def read_id_cursor(cursor: str | None) -> str | None:
     return _storable(_read(cursor, _IdKey).item_id)
 
 
-class _TimedKey(msgspec.Struct, array_like=True):
-    at: datetime
+class _TimedKey(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     item_id: str
 
 
-class _IdKey(msgspec.Struct, array_like=True):
+class _IdKey(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     item_id: str
 
 

@@ -122,7 +122,7 @@ async def lock_for_move(
 
 
 async def move(connection: AnyConnection, call: Call, visit_id: str, *, new_slot_id: str) -> Visit:
-    """Give the visit the new slot's time and provider; SlotUnavailable where the referee objects."""
+    """Give the visit the new slot's time and provider; SlotUnavailable if the referee objects."""
     try:
         row = await _move_visit.row(
             connection, brand_id=call.brand_id, visit_id=visit_id, slot_id=new_slot_id
