@@ -1,0 +1,170 @@
+"""`bookwell serve`: its workers, how it stops, and what it leaves behind."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from bookwell.processes import supervisor
+from bookwell.processes.listening import CannotServe, listen
+from commands import Bookwell, Running, is_gone, running
+from conftest import settings_for
+from embedded_servers import kill_the_server, nothing_runs_on
+from world import World, headers
+
+
+def client_of(service: Running) -> httpx.Client:
+    return httpx.Client(base_url=service.address(), timeout=30, trust_env=False)
+
+
+def takes_connections(base_url: str) -> bool:
+    address = urlsplit(base_url)
+    try:
+        socket.create_connection((str(address.hostname), int(address.port or 0)), 1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_two_workers_share_a_database_and_drain_what_they_have_in_hand(
+    world: World, empty_folder: Path
+) -> None:
+    slot_id = world.add_slot(world.at(9))
+    with (
+        running(empty_folder, "serve", "--port", "0", "--workers", "2", "--database-url", world.database_url) as service,
+        client_of(service) as client,
+        psycopg.connect(world.database_url) as holder,
+        ThreadPoolExecutor() as callers,
+    ):  # fmt: skip
+        workers = service.workers
+        # Whoever books this provider waits for us.
+        holder.execute("SELECT FROM booking.provider WHERE provider_id = 'prv_kim' FOR UPDATE")
+        booking = callers.submit(
+            client.post, "/v1/visits", json=world.book(slot_id), headers=headers(world.patient)
+        )
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"  # fmt: skip
+        service.until(lambda: world.sql(waiting) == [(1,)])
+        base_url = str(client.base_url)
+
+        service.process.send_signal(signal.SIGTERM)
+        service.until(lambda: not takes_connections(base_url))
+        assert not booking.done()
+        holder.rollback()
+
+        assert booking.result().status_code == 201
+        assert service.process.wait(20) == 0
+        assert len(workers) == 2
+        assert all(is_gone(worker) for worker in workers)
+    assert world.sql("SELECT status FROM booking.visit") == [("booked",)]
+    assert "Traceback" not in service.err
+
+
+def test_a_second_signal_does_not_wait_and_what_was_in_hand_is_whole_or_not_there(
+    world: World, empty_folder: Path
+) -> None:
+    slot_id = world.add_slot(world.at(9))
+    with (
+        running(empty_folder, "serve", "--port", "0", "--database-url", world.database_url) as service,
+        client_of(service) as client,
+        psycopg.connect(world.database_url) as holder,
+        ThreadPoolExecutor() as callers,
+    ):  # fmt: skip
+        holder.execute("SELECT FROM booking.provider WHERE provider_id = 'prv_kim' FOR UPDATE")
+        booking = callers.submit(
+            client.post, "/v1/visits", json=world.book(slot_id), headers=headers(world.patient)
+        )
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"  # fmt: skip
+        service.until(lambda: world.sql(waiting) == [(1,)])
+        base_url = str(client.base_url)
+
+        service.process.send_signal(signal.SIGTERM)
+        service.until(lambda: not takes_connections(base_url))
+
+        assert service.end() == 0
+        assert isinstance(booking.exception(), httpx.TransportError)
+    # PostgreSQL notices that the worker is gone only when the lock is free.
+    rows = world.sql(
+        "SELECT (SELECT count(*) FROM booking.visit), (SELECT count(*) FROM booking.event),"
+        " (SELECT count(*) FROM booking.audit)"
+    )
+    assert rows in ([(0, 0, 0)], [(1, 1, 1)])
+
+
+def test_a_killed_worker_is_replaced_and_a_killed_supervisor_takes_its_workers_along(
+    world: World, empty_folder: Path
+) -> None:
+    with running(
+        empty_folder, "serve", "--port", "0", "--workers", "2", "--database-url", world.database_url
+    ) as service:
+        base_url = service.address()
+        first, second = service.workers
+
+        first.kill()
+        service.until(lambda: len(service.workers) == 2 and first not in service.workers)
+        assert httpx.get(f"{base_url}/readyz", timeout=30, trust_env=False).is_success
+        workers = service.workers
+        assert second in workers
+
+        assert service.end(signal.SIGKILL) == -signal.SIGKILL
+        for _ in range(1000):
+            if all(is_gone(worker) for worker in workers):
+                break
+            time.sleep(0.01)
+        assert all(is_gone(worker) for worker in workers)
+        assert not takes_connections(base_url)
+
+
+def test_the_embedded_database_comes_back_is_shared_with_commands_and_stops_last(
+    empty_folder: Path, bookwell: Bookwell
+) -> None:
+    data_dir = empty_folder / "data"
+    with (
+        running(empty_folder, "serve", "--port", "0", "--data-dir", str(data_dir)) as service,
+        client_of(service) as client,
+    ):
+        kill_the_server(data_dir)
+        service.until(lambda: client.get("/readyz").status_code == 200)
+        assert "server" not in client.get("/readyz").headers
+        assert "date" in client.get("/readyz").headers
+
+        added = bookwell("brand", "add", "loop", "--name", "Loop", "--data-dir", str(data_dir))
+        token = bookwell("token", "create", "--brand", "loop", "--role", "staff", "--subject", "s", "--data-dir", str(data_dir))  # fmt: skip
+        assert added.code == 0
+        answer = client.get("/v1/visits?brand_id=loop", headers=headers(token.out.strip()))
+        assert answer.json() == {"visits": []}
+
+        # As a terminal does: the whole foreground gets it.
+        os.killpg(service.process.pid, signal.SIGINT)
+        assert service.process.wait(30) == 0
+        assert nothing_runs_on(data_dir)
+    assert [len(service.events(name)) for name in ("serving", "database_restarted", "stopped")] == [1, 1, 1]  # fmt: skip
+    assert "Traceback" not in service.err
+
+
+def test_a_worker_that_cannot_even_start_ends_the_service_with_a_sentence(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As with a broken installation: what should be Python ends at once.
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    announced = threading.Event()
+
+    with (
+        listen("127.0.0.1", 0) as listening,
+        pytest.raises(CannotServe, match="A worker ended with code 1 before"),
+    ):
+        supervisor.run(
+            settings_for(database_url, workers=2),
+            listening,
+            announce=lambda *_: announced.set(),
+        )
+
+    assert not announced.is_set()
