@@ -61,8 +61,7 @@ class Running:
     @property
     def workers(self) -> list[psutil.Process]:
         """Its worker processes, oldest first."""
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "bookwell.processes.worker" in child.cmdline()]
+        return [child for child in psutil.Process(self.process.pid).children() if is_worker(child)]
 
     def address(self) -> str:
         """Where `bookwell serve` serves, once it does."""
@@ -127,6 +126,13 @@ def run_to_its_end(*arguments: str, **environment: str) -> Said:
         env=environment_of(**environment),
     )
     return Said(ended.returncode, ended.stdout, ended.stderr)
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "bookwell.processes.worker" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_gone(process: psutil.Process) -> bool:

@@ -9,7 +9,10 @@ from typing import Any
 
 import httpx
 
+from bookwell.storage.cluster import Cluster
+from bookwell.storage.postmaster import shut_down
 from commands import Running, running
+from embedded_servers import a_folder
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,25 @@ class Demo:
 
 
 @contextmanager
+def a_folder_with_data() -> Iterator[Path]:
+    """A folder; what runs on its `data` at the end is stopped."""
+    with a_folder() as folder:
+        try:
+            yield folder
+        finally:
+            shut_down(Cluster(folder / "data", durable=True))
+
+
+@contextmanager
 def running_demo(folder: Path) -> Iterator[Demo]:
     """A demo whose data is `folder/data`; what it kept there before is there again."""
     manifest = folder / "manifest.json"
     manifest.write_text("what the last demo left behind")
     arguments = ("--port", "0", "--data-dir", str(folder / "data"), "--manifest", str(manifest))
-    with running(folder, "demo", *arguments) as process:
-        process.until(lambda: manifest.exists() and manifest.read_text().startswith("{"))
+    # A narrow terminal, in which nothing may be wrapped.
+    with running(folder, "demo", *arguments, COLUMNS="40") as process:
+        process.until(lambda: not manifest.exists())
+        process.until(manifest.exists)
         described = json.loads(manifest.read_text())
         with httpx.Client(base_url=described["base_url"], timeout=30, trust_env=False) as http:
             yield Demo(process, described, http)

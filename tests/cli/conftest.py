@@ -8,7 +8,7 @@ import pytest
 
 from bookwell.cli.program import run
 from commands import Bookwell, Said
-from embedded_servers import a_folder
+from demos import a_folder_with_data
 
 
 @pytest.fixture
@@ -31,5 +31,6 @@ def bookwell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def empty_folder() -> Iterator[Path]:
-    with a_folder() as folder:
+    """A folder; what runs on its `data` at the end, because a test failed, is stopped."""
+    with a_folder_with_data() as folder:
         yield folder

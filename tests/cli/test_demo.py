@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from demos import Demo, running_demo
-from embedded_servers import a_folder, ask
+from demos import Demo, a_folder_with_data, running_demo
+from embedded_servers import ask
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
-    with a_folder() as folder, running_demo(folder) as demo:
+    with a_folder_with_data() as folder, running_demo(folder) as demo:
         yield demo
 
 

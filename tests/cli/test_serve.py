@@ -6,9 +6,11 @@ import socket
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -18,49 +20,65 @@ from bookwell.processes import supervisor
 from bookwell.processes.listening import CannotServe, listen
 from commands import Bookwell, Running, is_gone, running
 from conftest import settings_for
-from embedded_servers import kill_the_server, nothing_runs_on
-from world import World, headers
+from embedded_servers import kill_the_server, nothing_runs_on, server_on
+from world import World, headers, populate
+
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
 
 
 def client_of(service: Running) -> httpx.Client:
     return httpx.Client(base_url=service.address(), timeout=30, trust_env=False)
 
 
-def takes_connections(base_url: str) -> bool:
-    address = urlsplit(base_url)
+def takes_connections(client: httpx.Client) -> bool:
     try:
-        socket.create_connection((str(address.hostname), int(address.port or 0)), 1).close()
+        socket.create_connection((client.base_url.host, client.base_url.port or 0), 1).close()
     except ConnectionRefusedError:
         return False
     return True
 
 
+@dataclass
+class InHand:
+    """A booking that a worker has in hand; it can be finished once `let_go` was called."""
+
+    answer: "Future[httpx.Response]"
+    let_go: Callable[[], None]
+
+
+@contextmanager
+def a_booking_in_hand(service: Running, client: httpx.Client, world: World) -> Iterator[InHand]:
+    slot_id = world.add_slot(world.at(9))
+    with psycopg.connect(world.database_url) as holder, ThreadPoolExecutor() as callers:
+        # Whoever books this provider waits for us.
+        holder.execute("SELECT FROM booking.provider WHERE provider_id = 'prv_kim' FOR UPDATE")
+        answer = callers.submit(
+            client.post, "/v1/visits", json=world.book(slot_id), headers=headers(world.patient)
+        )
+        service.until(lambda: world.sql(WAITING) == [(1,)])
+        yield InHand(answer, holder.rollback)
+
+
 def test_two_workers_share_a_database_and_drain_what_they_have_in_hand(
     world: World, empty_folder: Path
 ) -> None:
-    slot_id = world.add_slot(world.at(9))
+    arguments = ("--port", "0", "--workers", "2", "--database-url", world.database_url)
     with (
-        running(empty_folder, "serve", "--port", "0", "--workers", "2", "--database-url", world.database_url) as service,
+        running(empty_folder, "serve", *arguments) as service,
         client_of(service) as client,
-        psycopg.connect(world.database_url) as holder,
-        ThreadPoolExecutor() as callers,
-    ):  # fmt: skip
+        a_booking_in_hand(service, client, world) as booking,
+    ):
         workers = service.workers
-        # Whoever books this provider waits for us.
-        holder.execute("SELECT FROM booking.provider WHERE provider_id = 'prv_kim' FOR UPDATE")
-        booking = callers.submit(
-            client.post, "/v1/visits", json=world.book(slot_id), headers=headers(world.patient)
-        )
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"  # fmt: skip
-        service.until(lambda: world.sql(waiting) == [(1,)])
-        base_url = str(client.base_url)
 
         service.process.send_signal(signal.SIGTERM)
-        service.until(lambda: not takes_connections(base_url))
-        assert not booking.done()
-        holder.rollback()
+        service.until(lambda: not takes_connections(client))
+        assert not booking.answer.done()
+        booking.let_go()
 
-        assert booking.result().status_code == 201
+        assert booking.answer.result().status_code == 201
         assert service.process.wait(20) == 0
         assert len(workers) == 2
         assert all(is_gone(worker) for worker in workers)
@@ -71,26 +89,16 @@ def test_two_workers_share_a_database_and_drain_what_they_have_in_hand(
 def test_a_second_signal_does_not_wait_and_what_was_in_hand_is_whole_or_not_there(
     world: World, empty_folder: Path
 ) -> None:
-    slot_id = world.add_slot(world.at(9))
     with (
         running(empty_folder, "serve", "--port", "0", "--database-url", world.database_url) as service,
         client_of(service) as client,
-        psycopg.connect(world.database_url) as holder,
-        ThreadPoolExecutor() as callers,
+        a_booking_in_hand(service, client, world) as booking,
     ):  # fmt: skip
-        holder.execute("SELECT FROM booking.provider WHERE provider_id = 'prv_kim' FOR UPDATE")
-        booking = callers.submit(
-            client.post, "/v1/visits", json=world.book(slot_id), headers=headers(world.patient)
-        )
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"  # fmt: skip
-        service.until(lambda: world.sql(waiting) == [(1,)])
-        base_url = str(client.base_url)
-
         service.process.send_signal(signal.SIGTERM)
-        service.until(lambda: not takes_connections(base_url))
+        service.until(lambda: not takes_connections(client))
 
         assert service.end() == 0
-        assert isinstance(booking.exception(), httpx.TransportError)
+        assert isinstance(booking.answer.exception(), httpx.TransportError)
     # PostgreSQL notices that the worker is gone only when the lock is free.
     rows = world.sql(
         "SELECT (SELECT count(*) FROM booking.visit), (SELECT count(*) FROM booking.event),"
@@ -120,7 +128,8 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_takes_its_workers_a
                 break
             time.sleep(0.01)
         assert all(is_gone(worker) for worker in workers)
-        assert not takes_connections(base_url)
+        with httpx.Client(base_url=base_url) as client:
+            assert not takes_connections(client)
 
 
 def test_the_embedded_database_comes_back_is_shared_with_commands_and_stops_last(
@@ -136,14 +145,19 @@ def test_the_embedded_database_comes_back_is_shared_with_commands_and_stops_last
         assert "server" not in client.get("/readyz").headers
         assert "date" in client.get("/readyz").headers
 
-        added = bookwell("brand", "add", "loop", "--name", "Loop", "--data-dir", str(data_dir))
-        token = bookwell("token", "create", "--brand", "loop", "--role", "staff", "--subject", "s", "--data-dir", str(data_dir))  # fmt: skip
+        added = bookwell("brand", "add", "new", "--name", "New", "--data-dir", str(data_dir))
+        token = bookwell("token", "create", "--brand", "new", "--role", "staff", "--subject", "s", "--data-dir", str(data_dir))  # fmt: skip
         assert added.code == 0
-        answer = client.get("/v1/visits?brand_id=loop", headers=headers(token.out.strip()))
+        answer = client.get("/v1/visits?brand_id=new", headers=headers(token.out.strip()))
         assert answer.json() == {"visits": []}
 
-        # As a terminal does: the whole foreground gets it.
-        os.killpg(service.process.pid, signal.SIGINT)
+        world = populate(f"postgresql://postgres@/bookwell?host={server_on(data_dir).socket_dir}")
+        with a_booking_in_hand(service, client, world) as booking:
+            # As a terminal does: the whole foreground gets it.
+            os.killpg(service.process.pid, signal.SIGINT)
+            service.until(lambda: not takes_connections(client))
+            booking.let_go()
+            assert booking.answer.result().status_code == 201
         assert service.process.wait(30) == 0
         assert nothing_runs_on(data_dir)
     assert [len(service.events(name)) for name in ("serving", "database_restarted", "stopped")] == [1, 1, 1]  # fmt: skip
