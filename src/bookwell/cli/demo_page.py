@@ -1,6 +1,9 @@
 """What the demo prints for a person: where it is, the tokens, and lines to paste into a shell."""
 
+import sys
 from pathlib import Path
+from shlex import quote
+from shutil import which
 
 from rich.console import Console
 from rich.text import Text
@@ -48,7 +51,7 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
     show()
     show("  API page   ", (f"{url}/docs", "cyan"))
     show("  OpenAPI    ", (f"{url}/openapi.json", "cyan"))
-    show(f"  Commands   bookwell patient list --brand loop --data-dir {data_dir}")
+    show(f"  Commands   {_command()} patient list --brand loop --data-dir {quote(str(data_dir))}")
     for brand in manifest.brands:
         show()
         show((f"  Tokens of {brand.id}", "bold"))
@@ -62,6 +65,15 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
     )
     show()
     show(lines_of(manifest))
+
+
+def _command() -> str:
+    """How to call us again: by name where the shell finds it, else by our place."""
+    if which("bookwell"):
+        return "bookwell"
+    program = Path(sys.executable).with_name("bookwell")
+    is_below = program.is_relative_to(Path.cwd())
+    return quote(str(program.relative_to(Path.cwd()) if is_below else program))
 
 
 def lines_of(manifest: Manifest) -> str:
