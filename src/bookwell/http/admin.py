@@ -14,6 +14,7 @@ from bookwell.http.auth import caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import Id, Name, Slug, or_none
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_id_cursor, write_cursor
+from bookwell.http.plugged import plugged_into
 from bookwell.http.routes import PathId, operation, refusals
 from bookwell.storage.tokens import Token
 from bookwell.usecases import catalog, tokens
@@ -356,6 +357,8 @@ async def revoke_token(request: AnyRequest, token_id: PathId) -> Response[Revoke
     """End a token at once, on every worker."""
     call = (await call_of(request)).without_key()
     revoked_id = await tokens.revoke_token(database_of(request), call, secret_or_id=token_id)
+    # The announcement may reach this worker a moment after our answer has reached its caller.
+    plugged_into(request.app).authenticator.forget_all()
     return Response(RevokedBody(id=revoked_id))
 
 

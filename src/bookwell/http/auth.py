@@ -31,13 +31,13 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
         Unavailable: It cannot be said now who is calling.
     """
     plugged = plugged_into(connection.app)
-    caller = await plugged.authenticator.caller_of(_token_of(connection))
-    if caller is None:
+    holder = await plugged.authenticator.caller_of(_token_of(connection))
+    if holder is None:
         raise InvalidToken
-    caller = _with_named_brand(caller, connection.headers.get(BRAND_HEADER))
+    caller = _with_named_brand(holder, connection.headers.get(BRAND_HEADER))
     facts_of(connection).caller = caller
     scope = handler.opt["scope"]
-    plugged.rates.count(caller, kind=handler.opt["rate"])
+    plugged.rates.count(holder, kind=handler.opt["rate"])
     if not caller.may(scope):
         raise InsufficientScope(scope=scope)
     for value in connection.path_params.values():

@@ -22,8 +22,8 @@ class Counted(Struct, frozen=True, kw_only=True):
 
 async def add(
     connection: AnyConnection, counted: Sequence[Counted]
-) -> dict[tuple[str, str, int], int]:
-    """Add these to what all workers counted; the sums by (caller, kind, minute)."""
+) -> dict[tuple[str, str, str, int], int]:
+    """Add these to what all workers counted; the sums by (brand, caller, kind, minute)."""
     rows = await _add_calls.rows(
         connection,
         brand_ids=[c.brand_id for c in counted],
@@ -32,7 +32,10 @@ async def add(
         minutes=[c.minute for c in counted],
         call_counts=[c.call_count for c in counted],
     )
-    return {(row["caller"], row["kind"], row["minute"]): row["call_count"] for row in rows}
+    return {
+        (row["brand_id"], row["caller"], row["kind"], row["minute"]): row["call_count"]
+        for row in rows
+    }
 
 
 async def sweep(connection: AnyConnection, *, before_minute: int) -> None:

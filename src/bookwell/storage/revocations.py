@@ -1,6 +1,7 @@
 """Hears which tokens were revoked, on a connection of its own, for as long as the worker lives."""
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 import asyncpg
@@ -50,11 +51,15 @@ async def _listen_once(database_url: str, hearer: Hearer) -> None:
     def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
         hearer.forget(bytes.fromhex(str(payload)))
 
+    broken = asyncio.Event()
     try:
+        # A connection that is closed is noticed at once, one that went silent by its heartbeat.
+        connection.add_termination_listener(lambda _: broken.set())
         await connection.add_listener(REVOCATION_CHANNEL, hear)
         hearer.hears_revocations = True
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+        while not broken.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(broken.wait(), HEARTBEAT_SECONDS)
             await connection.execute("SELECT 1")
     finally:
         hearer.hears_revocations = False

@@ -30,6 +30,9 @@ class Authenticator(Protocol):
             IdentityUnavailable, DatabaseUnavailable: It cannot be said now; admit nobody.
         """
 
+    def forget_all(self) -> None:
+        """Look everybody up again."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
@@ -45,6 +48,8 @@ class OwnTokens:
         self._remembered: dict[bytes, _Remembered] = {}
         # Set by whoever listens for revocations; without a listener nothing is remembered.
         self.hears_revocations = False
+        # How often something was to be forgotten. A look-up that began before may be stale after.
+        self._forgotten = 0
 
     async def caller_of(self, token: str) -> Caller | None:
         token_hash = tokens.hash_of(token)
@@ -53,12 +58,13 @@ class OwnTokens:
             if time.monotonic() < remembered.good_until:
                 return remembered.caller
             del self._remembered[token_hash]
-        asked_at = time.monotonic()
+        asked_at, heard_since = time.monotonic(), self.hears_revocations
+        forgotten = self._forgotten
         async with self._database.reading() as connection:
             known = await tokens.find(connection, token_hash)
         if known is None:
             return None
-        if self.hears_revocations:
+        if heard_since and self.hears_revocations and forgotten == self._forgotten:
             lives_on = CACHE_SECONDS if known.expires_in is None else known.expires_in
             good_until = asked_at + min(CACHE_SECONDS, lives_on)
             _make_room(self._remembered)
@@ -67,10 +73,12 @@ class OwnTokens:
 
     def forget(self, token_hash: bytes) -> None:
         """A revocation was announced."""
+        self._forgotten += 1
         self._remembered.pop(token_hash, None)
 
     def forget_all(self) -> None:
         """Announcements were missed, perhaps."""
+        self._forgotten += 1
         self._remembered.clear()
 
 
@@ -96,6 +104,10 @@ class IntrospectedTokens:
             _make_room(self._remembered)
             self._remembered[token_hash] = (claims, caller)
         return caller
+
+    def forget_all(self) -> None:
+        """Look everybody's patient up again; the introspection forgets by itself."""
+        self._remembered.clear()
 
     async def _caller_from(self, claims: Claims) -> Caller | None:
         subject = claims.subject or claims.client_id

@@ -20,9 +20,13 @@ EXCHANGE_SECONDS = 0.25
 _MINUTE = 60
 
 
+# Brand, caller, kind and minute: who is counted. The brand is the token's own; one that a service
+# names for a request would give it a fresh count for each name.
+_Place = tuple[str, str, str, int]
+
+
 @dataclass(slots=True)
 class _Count:
-    brand_id: str
     own: int = 0
     elsewhere: int = 0
     told: int = 0
@@ -33,7 +37,7 @@ class RateLimits:
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = limits
-        self._counts: dict[tuple[str, str, int], _Count] = {}
+        self._counts: dict[_Place, _Count] = {}
 
     def count(self, caller: Caller, *, kind: str) -> None:
         """Count one call; RateLimited when it is one too many in this minute."""
@@ -42,10 +46,10 @@ class RateLimits:
             return
         now = time.time()
         minute = int(now // _MINUTE)
-        place = (f"{caller.role}:{caller.subject}", kind, minute)
+        place = (caller.brand_id or "*", f"{caller.role}:{caller.subject}", kind, minute)
         count = self._counts.get(place)
         if count is None:
-            count = self._counts[place] = _Count(brand_id=caller.brand_id or "*")
+            count = self._counts[place] = _Count()
         count.own += 1
         if count.own + count.elsewhere > limit:
             raise RateLimited(retry_after_ms=int(((minute + 1) * _MINUTE - now) * 1000) + 1)
@@ -54,25 +58,25 @@ class RateLimits:
         """Add what was counted here to the database's sums, and learn the others'."""
         this_minute = int(time.time() // _MINUTE)
         untold = {place: count for place, count in self._counts.items() if count.own > count.told}
-        for place in [place for place in self._counts if place[2] < this_minute]:
+        for place in [place for place in self._counts if place[3] < this_minute]:
             del self._counts[place]
         if not untold:
             return
         telling = [
             Counted(
-                brand_id=count.brand_id,
+                brand_id=brand_id,
                 caller=caller,
                 kind=kind,
                 minute=minute,
                 call_count=count.own - count.told,
             )
-            for (caller, kind, minute), count in untold.items()
+            for (brand_id, caller, kind, minute), count in untold.items()
         ]
-        for count in untold.values():
-            count.told = count.own
         async with database.reading() as connection:
             sums = await rates.add(connection, telling)
             await rates.sweep(connection, before_minute=this_minute - 1)
-        for place, total in sums.items():
+        # Only now: what a failed exchange did not tell is told by the next one.
+        for place, counted in zip(untold, telling, strict=True):
             count = untold[place]
-            count.elsewhere = total - count.told
+            count.told += counted.call_count
+            count.elsewhere = sums[place] - count.told

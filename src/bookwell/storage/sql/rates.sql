@@ -7,7 +7,7 @@ FROM unnest(:brand_ids::text[], :callers::text[], :kinds::text[], :minutes::bigi
 ORDER BY caller, kind, minute, brand_id
 ON CONFLICT ON CONSTRAINT rate_window_once
 DO UPDATE SET call_count = w.call_count + excluded.call_count
-RETURNING caller, kind, (extract(epoch FROM minute) / 60)::bigint AS minute, call_count;
+RETURNING brand_id, caller, kind, (extract(epoch FROM minute) / 60)::bigint AS minute, call_count;
 
 -- name: sweep_calls!
 -- excused: every brand's past minutes go
