@@ -15,11 +15,28 @@ from itertools import count
 from typing import Any
 
 import httpx
+import psycopg
 
 from world import ALL_SCOPES, LOOP, World
 
 # More than a start or a stop takes on a busy machine.
 PATIENCE_SECONDS = 30.0
+
+
+class KeptWorld(World):
+    """A world whose database hears all its SQL through one connection, which is much quicker."""
+
+    @contextmanager
+    def connected(self) -> Iterator["KeptWorld"]:
+        """Keep the connection open meanwhile."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            object.__setattr__(self, "_connection", connection)
+            yield self
+
+    def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        connection: psycopg.Connection[tuple[object, ...]] = vars(self)["_connection"]
+        cursor = connection.execute(statement, values or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from bookwell.app import build
 from bookwell.settings import Settings
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
-from clinic import Clinic, kept_running
+from clinic import Clinic, KeptWorld, kept_running
 from world import World, populate
 
 TEMPLATE = "bookwell_template"
@@ -116,7 +117,8 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         build(settings), log_config=None, lifespan="on", http="httptools", ws="none"
     )
     running = uvicorn.Server(config)
-    listening = socket.socket()
+    # Named a TCP socket, because asyncio switches Nagle's waiting off for no other.
+    listening = socket.socket(proto=socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     task = asyncio.create_task(running.serve(sockets=[listening]))
     while not running.started:
@@ -149,7 +151,9 @@ def clinic(server: EmbeddedPostgres, template: str) -> Iterator[Clinic]:
         kept_running(lambda: serving(settings_for(url))) as base_url,
         httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http,
     ):
-        yield Clinic(populate(url), http)
+        world = KeptWorld(**asdict(populate(url)))
+        with world.connected():
+            yield Clinic(world, http)
 
 
 @pytest.fixture
