@@ -58,8 +58,7 @@ def _measure_all(
         (scenario, workers, connections)
         for scenario in scenarios
         for workers in asked.workers
-        for connections in asked.connections
-        if scenario.connections is None or connections in scenario.connections
+        for connections in _connections_for(scenario, asked.connections)
     ]
     rows = []
     for number in range(asked.rounds):
@@ -73,6 +72,13 @@ def _measure_all(
                 flush=True,
             )
     return rows
+
+
+def _connections_for(scenario: Scenario, asked: list[int]) -> list[int]:
+    """What was asked for; of a scenario that is measured at one number, that or else the last."""
+    if scenario.connections is None:
+        return asked
+    return [scenario.connections] if scenario.connections in asked else asked[-1:]
 
 
 def _arguments() -> argparse.Namespace:
