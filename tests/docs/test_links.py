@@ -33,6 +33,15 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_page_that_the_code_names_exists() -> None:
+    sources = [ROOT / "Makefile", ROOT / "pyproject.toml", *(ROOT / "src").rglob("*.*")]
+    texts = [path.read_text() for path in sources if path.suffix in ("", ".py", ".sql", ".toml")]
+    named = {page for text in texts for page in re.findall(r"\bdocs/[\w./-]+\.md\b", text)}
+
+    assert named
+    assert {page for page in named if not (ROOT / page).exists()} == set()
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     reached: set[Path] = set()
     waiting = [ROOT / "README.md"]
