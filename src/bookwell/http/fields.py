@@ -44,6 +44,8 @@ def problem_of(field: str, problem: str) -> str:
     for pattern, words in _IN_WORDS.items():
         if repr(pattern) in problem:
             return f"{field} {words}."
+    if problem.startswith("Invalid enum value"):  # msgspec goes on with the value
+        return f"{field} is none of the values it may have."
     return f"{field}: {problem}."
 
 

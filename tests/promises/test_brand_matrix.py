@@ -1,0 +1,462 @@
+"""Whose thing is it: own, another patient's, another brand's, nobody's.
+
+Each id that an operation takes is tried by each kind of caller with each kind of thing. A foreign
+thing and one that never was get the same answer, byte for byte; where the documentation of office
+hours tells them apart (403 and 404), so does this table. An operation that takes an id and is not
+in the table fails the build.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from clinic import Clinic, Patient, later, monday_morning, said
+from operations import DOCUMENT, OPERATIONS, Call, make
+from world import ALL_SCOPES, LOOP, LOOPBIO
+
+OWN, OTHERS, FOREIGN, UNKNOWN = "own", "another patient's", "another brand's", "nobody's"
+REACHES = (OWN, OTHERS, FOREIGN, UNKNOWN)
+PATIENT, STAFF, SERVICE = "patient", "staff", "service"
+CALLERS = (PATIENT, STAFF, SERVICE)
+
+Statuses = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A test's own patient, another of the same brand, and one of the other brand."""
+
+    clinic: Clinic
+    caller: str
+    is_admin: bool = False
+    own: Patient = field(init=False)
+    other: Patient = field(init=False)
+    foreign: Patient = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, brand_id in (("own", LOOP), ("other", LOOP), ("foreign", LOOPBIO)):
+            object.__setattr__(self, name, self.clinic.patient(brand_id))
+
+    @property
+    def token(self) -> str:
+        scopes = ["admin:booking"] if self.is_admin else ALL_SCOPES
+        if self.caller == PATIENT and not self.is_admin:
+            return self.own.token
+        return self.clinic.token(self.caller, f"somebody-{self.caller}", scopes=scopes)
+
+    def patient(self, reach: str) -> str:
+        return {
+            OWN: self.own.patient_id,
+            OTHERS: self.other.patient_id,
+            FOREIGN: self.foreign.patient_id,
+            UNKNOWN: "pat_never",
+        }[reach]
+
+    def provider(self, reach: str, kind: str = "clinician") -> str:
+        """Providers belong to no patient: another's is the brand's own."""
+        if reach == UNKNOWN:
+            return "prv_never"
+        return self.clinic.provider(LOOPBIO if reach == FOREIGN else LOOP, kind=kind)
+
+    def slot(self, reach: str) -> str:
+        if reach == UNKNOWN:
+            return "slt_never"
+        brand_id = LOOPBIO if reach == FOREIGN else LOOP
+        return self.clinic.slot(provider_id=self.provider(reach), brand_id=brand_id)
+
+    def visit(self, reach: str, *, has_begun: bool = False) -> str:
+        if reach == UNKNOWN:
+            return "vis_never"
+        brand_id = LOOPBIO if reach == FOREIGN else LOOP
+        wanted = self.clinic.world.book(
+            self.slot(reach), brand_id=brand_id, patient_id=self.patient(reach), reason="private"
+        )
+        booked = self.clinic.post("/v1/visits", wanted, token=self.clinic.world.platform)
+        visit_id: str = booked.json()["id"]
+        if has_begun:
+            self.clinic.world.sql(
+                "UPDATE booking.visit SET starts_at = now() - interval '1 h' WHERE visit_id = %s",
+                visit_id,
+            )
+        return visit_id
+
+    def coach(self, reach: str) -> str:
+        coach_id = self.provider(reach, kind="coach")
+        if reach != UNKNOWN:
+            platform = {"token": self.clinic.world.platform}
+            brand = {"X-Brand-Id": LOOPBIO if reach == FOREIGN else LOOP}
+            path = f"/v1/coaches/{coach_id}/office-hours"
+            self.clinic.post(path, monday_morning(), headers=brand, **platform)
+        return coach_id
+
+    def booking(self, reach: str) -> str:
+        if reach == UNKNOWN:
+            return "ohb_never"
+        whose = {OWN: self.own, OTHERS: self.other, FOREIGN: self.foreign}[reach]
+        coach_id = self.coach(reach)
+        sessions = self.clinic.get(f"/v1/coaches/{coach_id}/slots", token=whose.token).json()
+        body = {"slot_at": sessions["slots"][0]["slot_at"]}
+        taken = self.clinic.post(f"/v1/coaches/{coach_id}/bookings", body, token=whose.token)
+        booking_id: str = taken.json()["id"]
+        return booking_id
+
+    def brand(self, reach: str) -> str:
+        return {OWN: LOOP, OTHERS: LOOP, FOREIGN: LOOPBIO, UNKNOWN: "never"}[reach]
+
+    def token_id(self, reach: str) -> str:
+        if reach == UNKNOWN:
+            return "tok_never"
+        subject = self.clinic.new_id("sub")
+        self.clinic.token("staff", subject, brand_id=self.brand(reach))
+        ((token_id,),) = self.clinic.world.sql(
+            "SELECT token_id FROM booking.token WHERE subject = %s", subject
+        )
+        return str(token_id)
+
+
+def statuses(own: int, others: int, foreign: int, unknown: int) -> Statuses:
+    return dict(zip(REACHES, (own, others, foreign, unknown), strict=True))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One id of one operation: how to call it, and what each kind of caller hears."""
+
+    prepare: Callable[[Scene, str], Call]
+    patient: Statuses
+    staff: Statuses
+    is_admin: bool = False
+
+    def expected(self, caller: str) -> Statuses:
+        return self.patient if caller == PATIENT else self.staff
+
+
+def of_visit(verb: str, body: Callable[[Scene], dict[str, Any]] | None = None) -> Row:
+    def prepare(scene: Scene, reach: str) -> Call:
+        visit_id = scene.visit(reach, has_begun=verb == "/no-show")
+        return Call(
+            path=f"/v1/visits/{visit_id}{verb}",
+            token=scene.token,
+            body=body(scene) if body else None,
+        )
+
+    judges = verb in ("/complete", "/no-show")  # which a patient never does
+    return Row(
+        prepare,
+        patient=statuses(403, 403, 403, 403) if judges else statuses(200, 404, 404, 404),
+        staff=statuses(200, 200, 404, 404),
+    )
+
+
+def new_visit(changed: str, find: Callable[[Scene, str], str]) -> Row:
+    def prepare(scene: Scene, reach: str) -> Call:
+        wanted = {
+            "brand_id": LOOP,
+            "patient_id": scene.patient(OWN),
+            "slot_id": scene.slot(OWN),
+            "visit_type": "follow_up",
+            changed: find(scene, reach),
+        }
+        return Call(path="/v1/visits", token=scene.token, body=wanted)
+
+    others = 404 if changed == "patient_id" else 201
+    return Row(prepare, patient=statuses(201, others, 404, 404), staff=statuses(201, 201, 404, 404))
+
+
+def slot_of_a_known_provider(scene: Scene, reach: str) -> Call:
+    """The slot alone is somebody else's; its provider works for both brands."""
+    person = scene.clinic.provider(LOOP, LOOPBIO)
+    slot_id = "slt_never"
+    if reach != UNKNOWN:
+        slot_id = scene.clinic.slot(provider_id=person, brand_id=scene.brand(reach))
+    return Call(path=f"/v1/providers/{person}/slots/{slot_id}", token=scene.token)
+
+
+def new_visit_with_provider(scene: Scene, reach: str) -> Call:
+    """The named provider is the slot's own, or somebody's who is not."""
+    person = scene.clinic.provider()
+    named = person if reach in (OWN, OTHERS) else scene.provider(reach)
+    wanted = scene.clinic.world.book(
+        scene.clinic.slot(provider_id=person), patient_id=scene.patient(OWN), provider_id=named
+    )
+    return Call(path="/v1/visits", token=scene.token, body=wanted)
+
+
+def hour(scene: Scene, brand_id: str = LOOP) -> dict[str, Any]:
+    starts_at = said(scene.clinic.new_time())
+    return {"brand_id": brand_id, "start_time": starts_at, "end_time": later(starts_at, hours=1)}
+
+
+def new_slot(scene: Scene, reach: str) -> Call:
+    path = f"/v1/providers/{scene.provider(reach)}/slots"
+    return Call(path=path, token=scene.token, body=hour(scene))
+
+
+def new_slot_for_brand(scene: Scene, reach: str) -> Call:
+    path = f"/v1/providers/{scene.clinic.provider(LOOP, LOOPBIO)}/slots"
+    return Call(path=path, token=scene.token, body=hour(scene, scene.brand(reach)))
+
+
+def slots_of(scene: Scene, reach: str) -> Call:
+    path = f"/v1/providers/{scene.provider(reach)}/slots"
+    return Call(path=path, token=scene.token, query={"brand_id": LOOP})
+
+
+def slots_for_brand(scene: Scene, reach: str) -> Call:
+    path = f"/v1/providers/{scene.clinic.provider(LOOP, LOOPBIO)}/slots"
+    return Call(path=path, token=scene.token, query={"brand_id": scene.brand(reach)})
+
+
+def slot_to_delete(scene: Scene, reach: str) -> Call:
+    """The provider is somebody else's, and so is the slot."""
+    provider_id = scene.provider(reach)
+    slot_id = "slt_never"
+    if reach != UNKNOWN:
+        slot_id = scene.clinic.slot(provider_id=provider_id, brand_id=scene.brand(reach))
+    return Call(path=f"/v1/providers/{provider_id}/slots/{slot_id}", token=scene.token)
+
+
+def of_coach(
+    rest: str, patient: Statuses, body: Callable[[Scene, str], dict[str, Any]] | None = None
+) -> Row:
+    def prepare(scene: Scene, reach: str) -> Call:
+        coach_id = scene.coach(reach)
+        return Call(
+            path=f"/v1/coaches/{coach_id}/{rest}",
+            token=scene.token,
+            body=body(scene, coach_id) if body else None,
+        )
+
+    success = 201 if body else 200
+    return Row(prepare, patient=patient, staff=statuses(success, success, 403, 404))
+
+
+def seat_for_own(scene: Scene, coach_id: str) -> dict[str, Any]:
+    """A seat in the coach's next session, or at some instant where this caller cannot know it."""
+    answer = scene.clinic.get(f"/v1/coaches/{coach_id}/slots")
+    at = (
+        answer.json()["slots"][0]["slot_at"]
+        if answer.status_code == 200
+        else said(scene.clinic.new_time())
+    )
+    return {"slot_at": at, "patient_id": scene.patient(OWN)}
+
+
+def seat_for_patient(scene: Scene, reach: str) -> Call:
+    coach_id = scene.coach(OWN)
+    body = {**seat_for_own(scene, coach_id), "patient_id": scene.patient(reach)}
+    return Call(path=f"/v1/coaches/{coach_id}/bookings", token=scene.token, body=body)
+
+
+def administered(operation_id: str) -> Row:
+    def prepare(scene: Scene, reach: str) -> Call:
+        named = {"brand_id": scene.brand(reach)}
+        body = {**named, "id": scene.clinic.new_id("x"), "name": "N. N.", "role": "staff"}
+        body["subject"] = scene.clinic.new_id("sub")
+        is_change = OPERATIONS[operation_id].is_change
+        return Call(
+            path=OPERATIONS[operation_id].path,
+            token=scene.token,
+            body=body if is_change else None,
+            query={} if is_change else named,
+        )
+
+    success = 201 if OPERATIONS[operation_id].is_change else 200
+    return Row(
+        prepare,
+        patient=statuses(403, 403, 403, 403),
+        staff=statuses(success, success, 404, 404),
+        is_admin=True,
+    )
+
+
+ANY_PATIENT = statuses(403, 403, 403, 403)
+PATH_OF_VISIT = {
+    "get_visit": "",
+    "cancel_visit": "/cancel",
+    "check_in_visit": "/check-in",
+    "complete_visit": "/complete",
+    "mark_no_show": "/no-show",
+}
+
+MATRIX: dict[tuple[str, str], Row] = {
+    **{(name, "id"): of_visit(verb) for name, verb in PATH_OF_VISIT.items()},
+    ("reschedule_visit", "id"): of_visit(
+        "/reschedule", lambda scene: {"new_slot_id": scene.slot(OWN)}
+    ),
+    ("reschedule_visit", "new_slot_id"): Row(
+        lambda scene, reach: Call(
+            path=f"/v1/visits/{scene.visit(OWN)}/reschedule",
+            token=scene.token,
+            body={"new_slot_id": scene.slot(reach)},
+        ),
+        patient=statuses(200, 200, 404, 404),
+        staff=statuses(200, 200, 404, 404),
+    ),
+    ("book_visit", "brand_id"): new_visit("brand_id", Scene.brand),
+    ("book_visit", "patient_id"): new_visit("patient_id", Scene.patient),
+    ("book_visit", "slot_id"): new_visit("slot_id", Scene.slot),
+    ("book_visit", "provider_id"): Row(
+        new_visit_with_provider,
+        patient=statuses(201, 201, 404, 404),
+        staff=statuses(201, 201, 404, 404),
+    ),
+    ("list_visits", "brand_id"): Row(
+        lambda scene, reach: Call(
+            path="/v1/visits", token=scene.token, query={"brand_id": scene.brand(reach)}
+        ),
+        patient=statuses(200, 200, 403, 403),
+        staff=statuses(200, 200, 403, 403),
+    ),
+    # A list of nobody's visits is empty: it neither tells who is a patient nor of which brand.
+    ("list_visits", "patient_id"): Row(
+        lambda scene, reach: Call(
+            path="/v1/visits",
+            token=scene.token,
+            query={"brand_id": LOOP, "patient_id": scene.patient(reach)},
+        ),
+        patient=statuses(200, 200, 200, 200),
+        staff=statuses(200, 200, 200, 200),
+    ),
+    ("create_slot", "id"): Row(new_slot, ANY_PATIENT, statuses(201, 201, 404, 404)),
+    # The brand is looked at before the role is.
+    ("create_slot", "brand_id"): Row(
+        new_slot_for_brand, statuses(403, 403, 404, 404), statuses(201, 201, 404, 404)
+    ),
+    ("list_slots", "id"): Row(slots_of, statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)),
+    ("list_slots", "brand_id"): Row(
+        slots_for_brand, statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)
+    ),
+    ("delete_slot", "id"): Row(slot_to_delete, ANY_PATIENT, statuses(200, 200, 404, 404)),
+    ("delete_slot", "slot_id"): Row(
+        slot_of_a_known_provider, ANY_PATIENT, statuses(200, 200, 404, 404)
+    ),
+    ("add_office_hour", "coachId"): of_coach(
+        "office-hours", ANY_PATIENT, lambda _scene, _coach: monday_morning()
+    ),
+    ("list_office_hours", "coachId"): of_coach("office-hours", statuses(200, 200, 403, 404)),
+    ("list_sessions", "coachId"): of_coach("slots", statuses(200, 200, 403, 404)),
+    ("book_seat", "coachId"): of_coach("bookings", statuses(201, 201, 403, 404), seat_for_own),
+    ("book_seat", "patient_id"): Row(
+        seat_for_patient, statuses(201, 404, 404, 404), statuses(201, 201, 404, 404)
+    ),
+    ("cancel_booking", "id"): Row(
+        lambda scene, reach: Call(path=f"/v1/bookings/{scene.booking(reach)}", token=scene.token),
+        patient=statuses(200, 403, 403, 404),
+        staff=statuses(200, 200, 403, 404),
+    ),
+    **{
+        (name, "brand_id"): administered(name)
+        for name in (
+            "add_provider",
+            "list_providers",
+            "add_patient",
+            "list_patients",
+            "create_token",
+            "list_tokens",
+        )
+    },
+    ("revoke_token", "id"): Row(
+        lambda scene, reach: Call(
+            path=f"/v1/admin/tokens/{scene.token_id(reach)}/revoke", token=scene.token
+        ),
+        patient=ANY_PATIENT,
+        staff=statuses(200, 200, 404, 404),
+        is_admin=True,
+    ),
+}
+CELLS = [(*place, caller) for place in MATRIX for caller in CALLERS]
+
+
+def ids_taken() -> set[tuple[str, str]]:
+    """Every id that an operation of the document takes: in its path, its query and its body."""
+    taken = set()
+    for name, operation in OPERATIONS.items():
+        taken |= {(name, found) for found in re.findall(r"\{(\w+)\}", operation.path)}
+        fields = [each["name"] for each in operation.spec["parameters"] if each["in"] == "query"]
+        if "requestBody" in operation.spec:
+            fields += _fields_of_body(operation.spec)
+        taken |= {(name, each) for each in fields if each.endswith("_id")}
+    return taken
+
+
+def _fields_of_body(spec: Any) -> list[str]:
+    from_body = spec["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    return [*DOCUMENT["components"]["schemas"][from_body.rpartition("/")[2]]["properties"]]
+
+
+def test_every_id_that_an_operation_takes_is_in_the_matrix() -> None:
+    assert set(MATRIX) == ids_taken()
+
+
+@pytest.mark.parametrize(("operation_id", "dimension", "caller"), CELLS)
+def test_everybody_reaches_what_is_theirs_and_nothing_else(
+    clinic: Clinic, operation_id: str, dimension: str, caller: str
+) -> None:
+    row = MATRIX[operation_id, dimension]
+    scene = Scene(clinic, caller, is_admin=row.is_admin)
+    said_by = {}
+
+    for reach in REACHES:
+        call = row.prepare(scene, reach)
+        before = changes(clinic)
+        answer = make(clinic, operation_id, call, X_Request_Id="the-same")
+        said_by[reach] = answer
+        if answer.status_code >= 400:
+            assert changes(clinic) == before
+            assert "private" not in answer.text
+
+    expected = row.expected(caller)
+    assert {reach: answer.status_code for reach, answer in said_by.items()} == expected
+    for first, second in ((FOREIGN, UNKNOWN), (OTHERS, UNKNOWN)):
+        if expected[first] == expected[second]:
+            assert alike(said_by[first], said_by[second])
+    if expected[OTHERS] == expected[FOREIGN] != 200:
+        assert alike(said_by[OTHERS], said_by[FOREIGN])
+
+
+@pytest.mark.parametrize("operation_id", sorted({name for name, _ in MATRIX}))
+def test_a_brand_named_beside_the_token_tells_nothing_of_itself(
+    clinic: Clinic, operation_id: str
+) -> None:
+    place = next(place for place in MATRIX if place[0] == operation_id)
+    row = MATRIX[place]
+    scene = Scene(clinic, STAFF, is_admin=row.is_admin)
+    call = row.prepare(scene, OWN)
+
+    foreign, unknown = (
+        make(clinic, operation_id, call, X_Request_Id="the-same", X_Brand_Id=brand_id)
+        for brand_id in (LOOPBIO, "never")
+    )
+
+    assert foreign.status_code == 403
+    assert alike(foreign, unknown)
+
+
+def test_the_comparison_of_answers_can_fail(clinic: Clinic) -> None:
+    missing = clinic.get("/v1/visits/vis_never")
+    other = clinic.get("/v1/visits/vis_never")
+    malformed = clinic.get("/v1/visits/%20")
+
+    assert not alike(missing, malformed)
+    assert not alike(missing, other), "two requests have two ids, unless one is sent"
+
+
+def alike(first: httpx.Response, second: httpx.Response) -> bool:
+    """Whether two answers are the same, byte for byte, the time of day apart."""
+
+    def told(answer: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+        headers = sorted(item for item in answer.headers.items() if item[0] != "date")
+        return answer.status_code, answer.content, headers
+
+    return told(first) == told(second)
+
+
+def changes(clinic: Clinic) -> list[tuple[object, ...]]:
+    return clinic.world.sql(
+        "SELECT (SELECT count(*) FROM booking.audit), (SELECT count(*) FROM booking.event)"
+    )
