@@ -73,9 +73,13 @@ def brand_of(caller: Caller, named: str | None) -> str:
 
 
 def _token_of(connection: AnyConnection) -> str:
-    header = connection.headers.get("Authorization")
-    if header is None:
+    named = connection.headers.getall("Authorization", [])
+    if not named:
         raise Unauthenticated
+    if len(named) > 1:
+        # Somebody on the way may have looked at the other one.
+        raise InvalidToken
+    header = named[0]
     bearer = _BEARER.fullmatch(header)
     if bearer is None:
         scheme = header.partition(" ")[0].lower()
