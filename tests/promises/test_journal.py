@@ -1,0 +1,379 @@
+"""What a change leaves behind: one event, one audit row and its key, in the one transaction.
+
+The events that statements write in SQL and those that Python writes are held against the same
+Structs of `domain/events.py`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+
+from bookwell.domain.events import EVENTS
+from bookwell.domain.visits import VisitStatus
+from clinic import Clinic
+from envelope import ok
+from operations import OPERATIONS, PREPARE, Call, make
+from world import LOOP
+
+CHANGES = [name for name, operation in OPERATIONS.items() if operation.is_change]
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """What an operation leaves: the audited change, of what, and the event, if others hear of it."""
+
+    audited: str
+    entity_type: str
+    event: str | None = None
+
+
+JOURNAL = {
+    "book_visit": Leaves("visit.created", "visit", "booking.visit.created.v1"),
+    "cancel_visit": Leaves("visit.cancelled", "visit", "booking.visit.cancelled.v1"),
+    "reschedule_visit": Leaves("visit.rescheduled", "visit", "booking.visit.rescheduled.v1"),
+    "check_in_visit": Leaves("visit.checked_in", "visit", "booking.visit.checked_in.v1"),
+    "complete_visit": Leaves("visit.completed", "visit", "booking.visit.completed.v1"),
+    "mark_no_show": Leaves("visit.no_show", "visit", "booking.visit.no_show.v1"),
+    "create_slot": Leaves("slot.created", "slot", "booking.slot.created.v1"),
+    "delete_slot": Leaves("slot.deleted", "slot", "booking.slot.deleted.v1"),
+    "add_office_hour": Leaves("office_hour.created", "office_hour"),
+    "book_seat": Leaves(
+        "office_hour_booking.created",
+        "office_hour_booking",
+        "booking.office_hour_booking.created.v1",
+    ),
+    "cancel_booking": Leaves(
+        "office_hour_booking.cancelled",
+        "office_hour_booking",
+        "booking.office_hour_booking.cancelled.v1",
+    ),
+    "add_brand": Leaves("brand.created", "brand"),
+    "add_provider": Leaves("provider.created", "provider"),
+    "add_patient": Leaves("patient.created", "patient"),
+    "create_token": Leaves("token.created", "token"),
+    "revoke_token": Leaves("token.revoked", "token"),
+}
+# Where the changed thing itself is kept.
+TABLES = {
+    "visit": ("visit", "visit_id"),
+    "slot": ("slot", "slot_id"),
+    "office_hour": ("office_hour", "office_hour_id"),
+    "office_hour_booking": ("office_hour_booking", "booking_id"),
+    "brand": ("brand", "brand_id"),
+    "provider": ("provider", "provider_id"),
+    "patient": ("patient", "patient_id"),
+    "token": ("token", "token_id"),
+}
+UNKEYED = {"create_token", "revoke_token"}  # their answers are never kept
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The rows that were added to each table while something happened."""
+
+    events: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
+    keys: list[dict[str, Any]]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.events or self.audit or self.keys)
+
+
+class Watch:
+    """What the journal's tables hold, beyond what they held when the watch began."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self._clinic = clinic
+        self._seen = self._everything()
+
+    def news(self) -> Journal:
+        now = self._everything()
+        events, audit, keys = (
+            [row for row in rows if row not in seen]
+            for rows, seen in zip(now, self._seen, strict=True)
+        )
+        return Journal(events, audit, keys)
+
+    def _everything(self) -> tuple[list[dict[str, Any]], ...]:
+        return tuple(
+            _rows(self._clinic, query)
+            for query in (
+                "SELECT xmin::text, e.* FROM booking.event AS e ORDER BY event_no",
+                "SELECT xmin::text, a.* FROM booking.audit AS a ORDER BY id",
+                "SELECT xmin::text, i.* FROM booking.idempotency AS i ORDER BY key",
+            )
+        )
+
+
+def _rows(clinic: Clinic, query: str) -> list[dict[str, Any]]:
+    with (
+        psycopg.connect(clinic.world.database_url) as connection,
+        connection.cursor(row_factory=psycopg.rows.dict_row) as cursor,
+    ):
+        return cursor.execute(query.encode()).fetchall()
+
+
+@dataclass(frozen=True)
+class Done:
+    """An operation that succeeded: its call, its answer, and what it left."""
+
+    call: Call
+    answer: httpx.Response
+    left: Journal
+
+
+def do(clinic: Clinic, operation_id: str) -> Done:
+    """Make the operation's good call, with a key and a name of its own."""
+    call = PREPARE[operation_id](clinic)
+    watch = Watch(clinic)
+    answer = make(
+        clinic, operation_id, call, Idempotency_Key=clinic.new_id("key"), X_Request_Id="named"
+    )
+    assert answer.status_code < 300, answer.text
+    return Done(call, answer, watch.news())
+
+
+def test_every_change_has_its_place_in_the_journal() -> None:
+    told = {leaves.event for leaves in JOURNAL.values() if leaves.event is not None}
+
+    assert set(JOURNAL) == set(CHANGES)
+    assert told | {"booking.visit.imported.v1"} == set(EVENTS), "imports are tried where they live"
+
+
+@pytest.mark.parametrize("operation_id", CHANGES)
+def test_a_change_leaves_one_audit_row_at_most_one_event_and_its_key(
+    clinic: Clinic, operation_id: str
+) -> None:
+    expected = JOURNAL[operation_id]
+
+    done = do(clinic, operation_id)
+
+    assert [row["event_type"] for row in done.left.audit] == [expected.audited]
+    assert [row["event_type"] for row in done.left.events] == (
+        [expected.event] if expected.event else []
+    )
+    assert [row["outcome"] for row in done.left.keys] == (
+        [] if operation_id in UNKEYED else ["done"]
+    )
+
+
+@pytest.mark.parametrize("operation_id", CHANGES)
+def test_a_change_and_what_it_leaves_are_one_transaction(clinic: Clinic, operation_id: str) -> None:
+    done = do(clinic, operation_id)
+
+    (audit,) = done.left.audit
+    table, column = TABLES[audit["entity_type"]]
+    (thing,) = clinic.world.sql(
+        f"SELECT xmin::text FROM booking.{table} WHERE {column} = %s",  # noqa: S608 - our own names
+        audit["entity_id"],
+    )
+    transactions = {row["xmin"] for row in (*done.left.events, audit, *done.left.keys)}
+    assert transactions | set(thing) == {audit["xmin"]}
+
+
+@pytest.mark.parametrize(
+    "operation_id", [name for name, leaves in JOURNAL.items() if leaves.event is not None]
+)
+def test_an_event_is_its_struct_key_by_key_and_value_by_value(
+    clinic: Clinic, operation_id: str
+) -> None:
+    done = do(clinic, operation_id)
+
+    (event,) = done.left.events
+    struct = EVENTS[event["event_type"]]
+    assert list(struct.__struct_fields__) == sorted(
+        event["data"], key=struct.__struct_fields__.index
+    ), "exactly these keys"
+    assert msgspec.to_builtins(msgspec.convert(event["data"], struct)) == event["data"]
+    assert event["event_id"].startswith("evt_")
+    assert event["brand_id"] == event["data"]["brand_id"] == LOOP
+    assert event["entity_id"] == done.left.audit[0]["entity_id"]
+    assert event["entity_id"] in event["data"].values()
+    assert event["occurred_at"] == done.left.audit[0]["occurred_at"]
+
+
+@pytest.mark.parametrize(
+    "operation_id", [name for name, leaves in JOURNAL.items() if leaves.event is not None]
+)
+def test_an_event_says_what_the_answer_says(clinic: Clinic, operation_id: str) -> None:
+    """By other names in places: a visit's `start_time` is its event's `slot_start`."""
+    done = do(clinic, operation_id)
+
+    (event,) = done.left.events
+    told, answered = event["data"], done.answer.json()
+    also_called = {
+        "slot_start": "start_time",
+        "slot_end": "end_time",
+        "new_slot_start": "start_time",
+        "new_slot_end": "end_time",
+    }
+    for name, value in told.items():
+        answered_as = also_called.get(name, name)
+        if answered_as in answered:
+            assert answered[answered_as] == value, name
+    moments = [name for name in told if name.endswith("_at") and name != "slot_at"]
+    assert len(moments) == 1
+    told_at = datetime.fromisoformat(told[moments[0]])
+    assert told_at == event["occurred_at"], "when it happened is when it was written"
+
+
+@pytest.mark.parametrize("operation_id", CHANGES)
+def test_an_audit_row_says_who_did_what_to_what(clinic: Clinic, operation_id: str) -> None:
+    expected = JOURNAL[operation_id]
+
+    done = do(clinic, operation_id)
+
+    (audit,) = done.left.audit
+    ((role, subject, brand_id),) = clinic.world.sql(
+        "SELECT role, subject, nullif(brand_id, '*') FROM booking.token"
+        " WHERE token_hash = sha256(%s::bytea)",
+        done.call.token,
+    )
+    del audit["xmin"]
+    details, occurred_at = audit.pop("details"), audit.pop("occurred_at")
+    assert audit == {
+        "id": audit["id"],
+        "actor_type": "service" if role == "service" else "user",
+        "actor_id": subject,
+        "actor_brand_id": brand_id,
+        "event_type": expected.audited,
+        "entity_type": expected.entity_type,
+        "entity_id": done.call.entity_id or done.answer.json()["id"],
+        "brand_id": done.call.entity_id if operation_id == "add_brand" else LOOP,
+        "request_id": "named",
+    }
+    ((now,),) = clinic.world.sql("SELECT booking.now()")
+    assert isinstance(now, datetime)
+    assert timedelta(0) <= now - occurred_at < timedelta(minutes=1)
+    assert set(leaves_of(details)) <= {"str", "int"}, "ids, statuses and counts"
+
+
+def leaves_of(value: Any) -> Iterator[str]:
+    """The kinds of value in a piece of JSON."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from leaves_of(each)
+    else:
+        yield type(value).__name__
+
+
+@pytest.mark.parametrize("operation_id", CHANGES)
+def test_a_refused_change_leaves_nothing_but_its_key(clinic: Clinic, operation_id: str) -> None:
+    call = refused_call(clinic, operation_id)
+    watch = Watch(clinic)
+
+    unkeyed = make(clinic, operation_id, call)
+    assert 400 <= unkeyed.status_code < 500, unkeyed.text
+    assert watch.news().is_empty
+    keyed = make(clinic, operation_id, call, Idempotency_Key=clinic.new_id("key"))
+
+    assert keyed.status_code == unkeyed.status_code
+    left = watch.news()
+    assert left.events == []
+    assert left.audit == []
+    assert "done" not in [row["outcome"] for row in left.keys]
+
+
+def refused_call(clinic: Clinic, operation_id: str) -> Call:
+    """A call that was good and is not any more; what can be done again is asked of nobody."""
+    call = PREPARE[operation_id](clinic)
+    if operation_id in {"create_slot", "add_office_hour"}:
+        nobody = call.path.replace("prv_kim", "prv_never").replace("coach_", "coach_never_")
+        return Call(path=nobody, token=call.token, body=call.body)
+    if operation_id == "create_token":
+        return Call(path=call.path, token=call.token, body={**(call.body or {}), "role": "king"})
+    ok(make(clinic, operation_id, call), 201 if "201" in responses(operation_id) else 200)
+    return call
+
+
+def responses(operation_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = OPERATIONS[operation_id].spec["responses"]
+    return found
+
+
+def test_a_visits_events_are_numbered_without_a_gap_and_the_last_is_its_version(
+    clinic: Clinic,
+) -> None:
+    visit = clinic.visit()
+    path = f"/v1/visits/{visit['id']}"
+    for _ in range(3):
+        ok(clinic.post(f"{path}/reschedule", {"new_slot_id": clinic.slot()}))
+        clinic.post(f"{path}/reschedule", {"new_slot_id": "slt_never"})  # refused: no number
+        clinic.post(f"{path}/no-show")
+    ok(clinic.post(f"{path}/check-in"))
+    completed = ok(clinic.post(f"{path}/complete"))
+
+    told = clinic.world.sql(
+        "SELECT sequence, event_type FROM booking.event WHERE entity_id = %s ORDER BY event_no",
+        visit["id"],
+    )
+
+    assert [number for number, _ in told] == [1, 2, 3, 4, 5, 6]
+    assert told[-1] == (completed["version"], "booking.visit.completed.v1")
+    versions = clinic.world.sql(
+        "SELECT (details ->> 'version')::int FROM booking.audit WHERE entity_id = %s ORDER BY id",
+        visit["id"],
+    )
+    assert versions == [(1,), (2,), (3,), (4,), (5,), (6,)]
+
+
+def test_a_seats_events_and_a_slots_are_numbered_too(clinic: Clinic) -> None:
+    booking, slot = do(clinic, "cancel_booking"), do(clinic, "create_slot")
+    slot_id = slot.answer.json()["id"]
+    ok(clinic.call("DELETE", f"/v1/providers/prv_kim/slots/{slot_id}"))
+
+    for entity_id in (booking.call.entity_id, slot_id):
+        told = clinic.world.sql(
+            "SELECT sequence FROM booking.event WHERE entity_id = %s ORDER BY event_no", entity_id
+        )
+        assert told == [(1,), (2,)]
+
+
+def test_an_event_exists_for_every_status_a_request_can_lead_to() -> None:
+    """The statement that changes a status makes the event's name of it."""
+    led_to = {VisitStatus.CANCELLED, VisitStatus.CHECKED_IN, VisitStatus.COMPLETED}
+
+    for status in led_to | {VisitStatus.NO_SHOW}:
+        struct = EVENTS[f"booking.visit.{status}.v1"]
+        assert f"{status}_at" in struct.__struct_fields__
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE booking.audit SET actor_id = 'nobody'",
+        "UPDATE booking.audit SET actor_id = 'nobody' WHERE false",
+        "DELETE FROM booking.audit",
+        "TRUNCATE booking.audit",
+    ],
+)
+def test_nobody_changes_the_audit_afterwards_not_even_its_owner(
+    clinic: Clinic, statement: str
+) -> None:
+    clinic.visit()
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+        clinic.world.sql(statement)
+
+    assert clinic.world.sql("SELECT id FROM booking.audit WHERE actor_id = 'nobody'") == []
+
+
+def test_a_change_that_cannot_be_audited_does_not_happen(clinic: Clinic) -> None:
+    slot_id = clinic.slot()
+    watch = Watch(clinic)
+    clinic.world.sql("ALTER TABLE booking.audit ADD CONSTRAINT no_more CHECK (id < 0) NOT VALID")
+    try:
+        answer = clinic.post("/v1/visits", clinic.world.book(slot_id))
+    finally:
+        clinic.world.sql("ALTER TABLE booking.audit DROP CONSTRAINT no_more")
+
+    assert answer.status_code == 500
+    assert watch.news().is_empty
+    assert clinic.world.sql("SELECT visit_id FROM booking.visit WHERE slot_id = %s", slot_id) == []
