@@ -1,15 +1,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 
-from books import count, is_whole
+from books import add_provider, count, is_whole
 from bookwell.domain.callers import Call, operator
 from bookwell.domain.imports import COLUMNS, Refusal, Row
 from bookwell.storage.database import Database
 from bookwell.usecases.imports import BATCH_LINES, Batch, import_visits
-from clinic_book import Cells, entries
+from clinic_book import Cells, entries, entry
+from waiting import sessions_wait_for_locks
 from world import LOOP, LOOPBIO, World
+
+LOCK = "SELECT FROM booking.provider WHERE provider_id = %s FOR NO KEY UPDATE"
 
 
 @pytest.fixture
@@ -108,16 +113,74 @@ async def test_two_brands_that_import_the_same_new_people_at_once_never_deadlock
     assert is_whole(world)
 
 
-async def test_who_books_while_a_batch_is_written_waits_for_their_provider_only(
+async def test_a_batch_holds_the_time_of_its_providers_and_of_nobody_else(
     database: Database, world: World
 ) -> None:
-    """A batch holds the brand's row; bookings and new patients go on beside it."""
-    async with database.transaction(call()) as importer:
-        await importer.execute(
-            "SELECT FROM booking.brand WHERE brand_id = 'loop' FOR NO KEY UPDATE"
+    with held(world, ("INSERT INTO booking.patient VALUES ('loop', 'pat-1')",)):
+        importing = asyncio.create_task(
+            imported(database, rows([entry(patient_id="pat-1", provider_id="prv_kim")]))
         )
+        await sessions_wait_for_locks(world, 1)
 
-        world.sql("SET lock_timeout = '1s'; INSERT INTO booking.patient VALUES ('loop', 'pat_new')")
-        world.add_slot(world.at(9))
+        assert not is_free(world, "prv_kim")
+        assert is_free(world, "prv_both")
+        # New patients and offers hold the brand's row too, as a foreign key does.
+        world.sql("INSERT INTO booking.patient VALUES ('loop', 'pat-2')")
+        world.add_slot(world.at(9), provider_id="prv_both")
 
-    assert count(world, "slot") == 1
+    [batch] = await importing
+    assert batch.imported == 1
+
+
+async def test_known_providers_are_locked_in_the_order_in_which_everybody_locks_them(
+    database: Database, world: World
+) -> None:
+    add_provider(world, "prv_last")
+    book = [
+        entry(external_id=provider_id, provider_id=provider_id)
+        for provider_id in ("prv_last", "prv_both", "prv_kim")
+    ]
+    with held(world, (LOCK, "prv_both")):
+        importing = asyncio.create_task(imported(database, rows(book)))
+        await sessions_wait_for_locks(world, 1)
+
+        assert not is_free(world, "prv_kim")
+        assert is_free(world, "prv_last")
+
+    [batch] = await importing
+    assert batch.imported == 3
+
+
+async def test_new_providers_are_added_in_sorted_order_whatever_the_book_says(
+    database: Database, world: World
+) -> None:
+    add = "INSERT INTO booking.provider (provider_id, brand_id, kind) VALUES (%s, 'loopbio', 'clinician')"
+    book = [entry(external_id=name, provider_id=name) for name in ("new-c", "new-b", "new-a")]
+    with held(world, (add, "new-b")):
+        importing = asyncio.create_task(imported(database, rows(book)))
+        await sessions_wait_for_locks(world, 1)
+
+        # Had the batch added this one already, we would wait for it, and it for us.
+        with held(world, (add, "new-c")):
+            pass
+
+    [batch] = await importing
+    assert batch.imported == 3
+
+
+@contextmanager
+def held(world: World, statement: tuple[str, ...]) -> Iterator[None]:
+    """What this statement changes or locks, for as long as the block; nothing of it stays."""
+    with psycopg.connect(world.database_url) as holder:
+        holder.execute(statement[0].encode(), statement[1:])
+        yield
+        holder.rollback()
+
+
+def is_free(world: World, provider_id: str) -> bool:
+    """Whether nobody holds this provider's time."""
+    try:
+        world.sql(f"{LOCK} NOWAIT", provider_id)
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True

@@ -44,15 +44,14 @@ async def already_there(
 
 
 async def lock_providers(
-    connection: AnyConnection, call: Call, provider_ids: Collection[str]
+    connection: AnyConnection, call: Call, provider_ids: Sequence[str]
 ) -> dict[str, Person]:
     """The people with these ids, locked; an id that nobody has becomes a clinician of the brand."""
-    wanted = sorted(provider_ids)
     await _add_unknown_providers.run(
-        connection, brand_id=call.brand_id, provider_ids=wanted, **actor_values(call)
+        connection, brand_id=call.brand_id, provider_ids=provider_ids, **actor_values(call)
     )
     rows = await _lock_providers_of_import.rows(
-        connection, brand_id=call.brand_id, provider_ids=wanted
+        connection, brand_id=call.brand_id, provider_ids=provider_ids
     )
     return {
         row["provider_id"]: Person(

@@ -81,7 +81,8 @@ async def _add(connection: AnyConnection, call: Call, lines: list[Line], batch: 
     """Import lines that are new; returns the external ids that went in."""
     if not lines:
         return set()
-    people = await imports.lock_providers(connection, call, {line.provider_id for line in lines})
+    provider_ids = list(dict.fromkeys(line.provider_id for line in lines))
+    people = await imports.lock_providers(connection, call, provider_ids)
     willing = []
     for line in lines:
         person = people[line.provider_id]
