@@ -84,12 +84,12 @@ def template_url(server: EmbeddedPostgres, template: str) -> str:
 @pytest.fixture
 def database_url(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A fresh clone of the template."""
-    with _clone(server, template) as url:
+    with clone(server, template) as url:
         yield url
 
 
 @contextmanager
-def _clone(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+def clone(server: EmbeddedPostgres, template: str) -> Iterator[str]:
     name = f"t_{uuid4().hex[:12]}"
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(
@@ -147,7 +147,7 @@ def settings_for(database_url: str, **changes: object) -> Settings:
 def clinic(server: EmbeddedPostgres, template: str) -> Iterator[Clinic]:
     """A running service for a whole file; see `clinic.py`."""
     with (
-        _clone(server, template) as url,
+        clone(server, template) as url,
         kept_running(lambda: serving(settings_for(url))) as base_url,
         httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http,
     ):
