@@ -1,5 +1,8 @@
 import asyncio
 import io
+import os
+import pty
+import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -11,7 +14,8 @@ import pytest
 
 from books import is_whole
 from bookwell.domain.events import EVENTS
-from clinic_book import entries, entry, text_of, times
+from clinic_book import book_of, entries, entry, text_of, times
+from commands import PATIENCE_SECONDS, environment_of
 from importing import Import, counted, importer, statuses
 from world import LOOP, LOOPBIO, World, headers
 
@@ -260,6 +264,28 @@ def test_a_book_may_come_from_a_pipe(import_book: Import, monkeypatch: pytest.Mo
     done = import_book(file="-")
 
     assert (done.code, done.counts) == (0, (30, 0, 0))
+
+
+def test_a_bar_shows_on_a_terminal_how_far_it_is(world: World, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bookwell", "import", "visits", "--brand", LOOP]
+    book = book_of(tmp_path, *entries(700))
+
+    ended = subprocess.run(
+        [*command, str(book)],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=environment_of(BOOKWELL_DATABASE_URL=world.database_url, TERM="xterm"),
+        timeout=PATIENCE_SECONDS,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+
+    assert "700 imported, 0 refused" in shown
+    assert "100%" in shown
+    assert b"\x1b" not in ended.stdout
 
 
 def test_a_header_alone_imports_nothing_and_is_no_mistake(import_book: Import) -> None:
