@@ -156,6 +156,16 @@ def _revoke_token(clinic: Clinic) -> Call:
     )
 
 
+def _link_patient(clinic: Clinic) -> Call:
+    patient_id = clinic.patient().patient_id
+    return Call(
+        path=f"/v1/admin/patients/{patient_id}/subject",
+        token=clinic.world.admin,
+        body={"subject": clinic.new_id("sub")},
+        entity_id=patient_id,
+    )
+
+
 def _read(path: str, **query: str) -> Callable[[Clinic], Call]:
     return lambda clinic: Call(path=path, token=clinic.world.staff, query=query)
 
@@ -211,6 +221,7 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "add_provider": _administer("/v1/admin/providers", id="prv", name="N. N."),
     "list_providers": _administer("/v1/admin/providers"),
     "add_patient": _administer("/v1/admin/patients", id="pat"),
+    "link_patient": _link_patient,
     "list_patients": _administer("/v1/admin/patients"),
     "create_token": _administer("/v1/admin/tokens", role="staff", subject="somebody-new"),
     "list_tokens": _administer("/v1/admin/tokens"),

@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException
 from bookwell import logs
 from bookwell.domain.errors import BookwellError
 from bookwell.gateways.introspection import Introspection
-from bookwell.http import admin, health, office_hours, openapi, slots, visits
+from bookwell.http import admin, health, office_hours, openapi, slots, tokens, visits
 from bookwell.http.bodies import JsonRequest
 from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
@@ -41,6 +41,7 @@ def routes(settings: Settings | None = None) -> Litestar:
             *slots.ROUTES,
             *office_hours.ROUTES,
             *admin.ROUTES,
+            *tokens.ROUTES,
             *health.ROUTES,
             *openapi.ROUTES,
         ],
@@ -118,7 +119,9 @@ async def _authenticator(
             timeout_seconds=settings.introspection_timeout_seconds,
         )
         stack.push_async_callback(introspection.close)
-        return IntrospectedTokens(database, introspection)
+        return IntrospectedTokens(
+            database, introspection, staff_scope=settings.introspection_staff_scope
+        )
     assert settings.database_url is not None, "see build"
     own = OwnTokens(database)
     _keep(stack, revocations.listen(settings.database_url, own))

@@ -66,6 +66,11 @@ class Settings:
         None, "This service's client id at the identity service."
     )
     introspection_client_secret: str | None = _setting(None, "And its secret.")
+    introspection_staff_scope: str | None = _setting(
+        None,
+        "A scope that makes a user of the identity service staff. Without it, every user whose "
+        "`sub` is no patient's is staff of their brand; with it, only those who carry it.",
+    )
     introspection_timeout_seconds: float = _setting(
         2.0, "How long an introspection may take; then nobody is admitted (503)."
     )

@@ -360,6 +360,16 @@ MATRIX: dict[tuple[str, str], Row] = {
             "list_tokens",
         )
     },
+    ("link_patient", "id"): Row(
+        lambda scene, reach: Call(
+            path=f"/v1/admin/patients/{scene.patient(reach)}/subject",
+            token=scene.token,
+            body={"subject": scene.clinic.new_id("sub")},
+        ),
+        patient=ANY_PATIENT,
+        staff=statuses(200, 200, 404, 404),
+        is_admin=True,
+    ),
     ("revoke_token", "id"): Row(
         lambda scene, reach: Call(
             path=f"/v1/admin/tokens/{scene.token_id(reach)}/revoke", token=scene.token

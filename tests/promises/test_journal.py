@@ -56,6 +56,7 @@ JOURNAL = {
     "add_brand": Leaves("brand.created", "brand"),
     "add_provider": Leaves("provider.created", "provider"),
     "add_patient": Leaves("patient.created", "patient"),
+    "link_patient": Leaves("patient.linked", "patient"),
     "create_token": Leaves("token.created", "token"),
     "revoke_token": Leaves("token.revoked", "token"),
 }
@@ -284,8 +285,9 @@ def test_a_refused_change_leaves_nothing_but_its_key(clinic: Clinic, operation_i
 def refused_call(clinic: Clinic, operation_id: str) -> Call:
     """A call that was good and is not any more; what can be done again is asked of nobody."""
     call = PREPARE[operation_id](clinic)
-    if operation_id in {"create_slot", "add_office_hour"}:
+    if operation_id in {"create_slot", "add_office_hour", "link_patient"}:
         nobody = call.path.replace("prv_kim", "prv_never").replace("coach_", "coach_never_")
+        nobody = nobody.replace("pat_", "pat_never_")
         return Call(path=nobody, token=call.token, body=call.body)
     if operation_id == "create_token":
         return Call(path=call.path, token=call.token, body={**(call.body or {}), "role": "king"})

@@ -175,6 +175,29 @@ def add_patient(
     typer.echo(f"Added the patient {patient_id} to {brand}.")
 
 
+@patients.command("link")
+def link_patient(
+    patient_id: PersonId,
+    brand: Brand,
+    subject: Subject = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say which subject's tokens are the patient's own; without --subject, nobody's."""
+
+    async def link(database: Database) -> None:
+        call = await brand_call(database, brand)
+        try:
+            await catalog.link_patient(database, call, patient_id, subject=subject)
+        except AlreadyExists as error:
+            raise AlreadyExists(
+                f"The subject {subject} is another patient of {brand} already."
+            ) from error
+
+    on_database(database_url, data_dir, link)
+    typer.echo(f"Linked the patient {patient_id} to {subject or 'nobody'}.")
+
+
 @patients.command("list")
 def list_patients(
     *,

@@ -1,27 +1,21 @@
-"""The routes of the catalogue and of our own tokens, for `admin:booking`."""
+"""The routes of the catalogue, for `admin:booking`."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from litestar import Response, get, post
+from litestar import Response, get, post, put
 from litestar.params import FromQuery, JSONBody, QueryParameter
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
-from bookwell.domain.callers import Role
+from bookwell.domain.callers import ADMIN_SCOPE, Role
 from bookwell.domain.catalog import Brand, Patient, Provider, ProviderKind
-from bookwell.http.auth import caller_of
+from bookwell.http.auth import brand_of, caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import Id, Name, Slug, or_none
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_id_cursor, write_cursor
 from bookwell.http.plugged import plugged_into
 from bookwell.http.routes import PathId, operation, refusals
-from bookwell.storage.tokens import Token
-from bookwell.usecases import catalog, tokens
-
-ADMIN = "admin:booking"
-# A year; a token that must live longer is issued without an end.
-EXPIRES_IN_MAX = 366 * 24 * 3600
+from bookwell.usecases import catalog
 
 BrandOf = Annotated[
     str | None,
@@ -103,41 +97,10 @@ class AddPatient(Struct, kw_only=True):
     brand_id: Id | UnsetType = UNSET
 
 
-class TokenBody(Struct, kw_only=True):
-    """A token; the secret itself is told once, when it is issued."""
+class LinkPatient(Struct, kw_only=True):
+    """Whose tokens are the patient's own: a `sub`, or null for nobody's."""
 
-    id: str
-    brand_id: str
-    role: Role
-    subject: str
-    scopes: Sequence[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    token: str | UnsetType = UNSET
-
-
-class TokenList(Struct, kw_only=True):
-    """A page of tokens."""
-
-    tokens: list[TokenBody]
-    next_cursor: str | UnsetType = UNSET
-
-
-class CreateToken(Struct, kw_only=True):
-    """Whom the token stands for. Without scopes, the role's usual ones."""
-
-    role: Role
-    subject: Id
-    scopes: list[str] | UnsetType = UNSET
-    expires_in: Annotated[int, Meta(ge=1, le=EXPIRES_IN_MAX)] | UnsetType = UNSET
-    brand_id: Id | UnsetType = UNSET
-
-
-class RevokedBody(Struct, kw_only=True):
-    """The token that ended."""
-
-    id: str
+    subject: Id | None
 
 
 def brand_body(brand: Brand) -> BrandBody:
@@ -163,23 +126,9 @@ def patient_body(patient: Patient) -> PatientBody:
     )
 
 
-def token_body(token: Token, secret: str | UnsetType = UNSET) -> TokenBody:
-    return TokenBody(
-        id=token.token_id,
-        brand_id=token.brand_id,
-        role=token.role,
-        subject=token.subject,
-        scopes=token.scopes,
-        created_at=token.created_at,
-        expires_at=token.expires_at,
-        revoked_at=token.revoked_at,
-        token=secret,
-    )
-
-
 @post(
     "/v1/admin/brands",
-    **operation("add_brand", "Add a brand", tag="admin", scope=ADMIN),
+    **operation("add_brand", "Add a brand", tag="admin", scope=ADMIN_SCOPE),
     response_description="Brand created",
     responses=refusals({409: "Id taken"}),
 )
@@ -193,7 +142,7 @@ async def add_brand(request: AnyRequest, data: JSONBody[AddBrand]) -> Response[B
 
 @get(
     "/v1/admin/brands",
-    **operation("list_brands", "List brands", tag="admin", scope=ADMIN),
+    **operation("list_brands", "List brands", tag="admin", scope=ADMIN_SCOPE),
     response_description="List of brands",
     responses=refusals(),
 )
@@ -201,9 +150,12 @@ async def list_brands(
     request: AnyRequest, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> BrandList:
     """The caller's brand, or all of them for a service of the whole platform."""
+    caller = caller_of(request)
+    is_platform = caller.role is Role.SERVICE and caller.brand_id is None
+    only = None if is_platform else brand_of(caller, None)
     page = await catalog.list_brands(
         database_of(request),
-        only=caller_of(request).brand_id,
+        only=only,
         after_id=read_id_cursor(cursor),
         limit=limit,
     )
@@ -214,7 +166,7 @@ async def list_brands(
 
 @post(
     "/v1/admin/providers",
-    **operation("add_provider", "Add a provider or coach", tag="admin", scope=ADMIN),
+    **operation("add_provider", "Add a provider or coach", tag="admin", scope=ADMIN_SCOPE),
     response_description="Provider added",
     responses=refusals({404: "Brand not found", 409: "Id taken"}),
 )
@@ -235,7 +187,7 @@ async def add_provider(request: AnyRequest, data: JSONBody[AddProvider]) -> Resp
 
 @get(
     "/v1/admin/providers",
-    **operation("list_providers", "List providers and coaches", tag="admin", scope=ADMIN),
+    **operation("list_providers", "List providers and coaches", tag="admin", scope=ADMIN_SCOPE),
     response_description="List of providers",
     responses=refusals({404: "Brand not found"}),
 )
@@ -262,7 +214,7 @@ async def list_providers(
 
 @post(
     "/v1/admin/patients",
-    **operation("add_patient", "Add a patient", tag="admin", scope=ADMIN),
+    **operation("add_patient", "Add a patient", tag="admin", scope=ADMIN_SCOPE),
     response_description="Patient added",
     responses=refusals({404: "Brand not found", 409: "Id or subject taken"}),
 )
@@ -277,9 +229,28 @@ async def add_patient(request: AnyRequest, data: JSONBody[AddPatient]) -> Respon
     return await answer(added, Patient, patient_body, status_code=201)
 
 
+@put(
+    "/v1/admin/patients/{id:str}/subject",
+    **operation("link_patient", "Link a patient to their tokens", tag="admin", scope=ADMIN_SCOPE),
+    response_description="Patient linked",
+    responses=refusals({404: "Not found", 409: "Subject taken"}),
+)
+async def link_patient(
+    request: AnyRequest, patient_id: PathId, data: JSONBody[LinkPatient]
+) -> Response[PatientBody]:
+    """Say which subject is this patient, so that their own tokens see their visits only."""
+    linked = catalog.link_patient(
+        database_of(request), await call_of(request), patient_id, subject=data.subject
+    )
+    response = await answer(linked, Patient, patient_body)
+    # This worker believes it at once, the others when they next look the caller up.
+    plugged_into(request.app).authenticator.forget_all()
+    return response
+
+
 @get(
     "/v1/admin/patients",
-    **operation("list_patients", "List patients", tag="admin", scope=ADMIN),
+    **operation("list_patients", "List patients", tag="admin", scope=ADMIN_SCOPE),
     response_description="List of patients",
     responses=refusals({404: "Brand not found"}),
 )
@@ -302,74 +273,12 @@ async def list_patients(
     )
 
 
-@post(
-    "/v1/admin/tokens",
-    **operation("create_token", "Issue a token", tag="admin", scope=ADMIN),
-    response_description="Token issued",
-    responses=refusals({404: "Brand not found"}),
-)
-async def create_token(request: AnyRequest, data: JSONBody[CreateToken]) -> Response[TokenBody]:
-    """Issue a token of our own. The secret is in this answer only, so no key replays it."""
-    call = (await call_of(request, brand_id=or_none(data.brand_id))).without_key()
-    issued = await tokens.create_token(
-        database_of(request),
-        call,
-        role=data.role,
-        subject=data.subject,
-        scopes=data.scopes or None,
-        expires_in=data.expires_in or None,
-    )
-    return Response(token_body(issued.token, issued.secret), status_code=201)
-
-
-@get(
-    "/v1/admin/tokens",
-    **operation("list_tokens", "List tokens", tag="admin", scope=ADMIN),
-    response_description="List of tokens",
-    responses=refusals({404: "Brand not found"}),
-)
-async def list_tokens(
-    request: AnyRequest,
-    brand_id: BrandOf = None,
-    limit: Limit = LIMIT_DEFAULT,
-    cursor: Cursor = None,
-) -> TokenList:
-    """The brand's tokens, without their secrets."""
-    page = await tokens.list_tokens(
-        database_of(request),
-        await call_of(request, brand_id=brand_id),
-        after_id=read_id_cursor(cursor),
-        limit=limit,
-    )
-    return TokenList(
-        tokens=[token_body(token) for token in page.items], next_cursor=write_cursor(page.next_key)
-    )
-
-
-@post(
-    "/v1/admin/tokens/{id:str}/revoke",
-    **operation("revoke_token", "Revoke a token", tag="admin", scope=ADMIN),
-    status_code=200,
-    response_description="Token revoked",
-    responses=refusals({404: "Not found"}),
-)
-async def revoke_token(request: AnyRequest, token_id: PathId) -> Response[RevokedBody]:
-    """End a token at once, on every worker."""
-    call = (await call_of(request)).without_key()
-    revoked_id = await tokens.revoke_token(database_of(request), call, secret_or_id=token_id)
-    # The announcement may reach this worker a moment after our answer has reached its caller.
-    plugged_into(request.app).authenticator.forget_all()
-    return Response(RevokedBody(id=revoked_id))
-
-
 ROUTES = [
     add_brand,
     list_brands,
     add_provider,
     list_providers,
     add_patient,
+    link_patient,
     list_patients,
-    create_token,
-    list_tokens,
-    revoke_token,
 ]

@@ -69,6 +69,7 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
             _header(
                 "Idempotency-Key",
                 "The same key with the same request happens once: 1 to 128 visible characters.",
+                pattern=r'^("[!#-~ ]{1,128}"|[!#-~]{1,128})$',
             )
         )
     if method == "post" and path.startswith("/v1/visits/{id}/"):
@@ -76,12 +77,12 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
     return found
 
 
-def _header(name: str, description: str) -> Node:
+def _header(name: str, description: str, **limits: str) -> Node:
     return {
         "name": name,
         "in": "header",
         "description": description,
-        "schema": {"type": "string"},
+        "schema": {"type": "string", **limits},
         "required": False,
     }
 

@@ -16,6 +16,7 @@ _lock_provider = statement("lock_provider")
 _provider_exists = statement("provider_exists")
 _list_providers = statement("list_providers")
 _add_patient = statement("add_patient")
+_set_patient_subject = statement("set_patient_subject")
 _get_patient = statement("get_patient")
 _list_patients = statement("list_patients")
 _list_patients_of_subject = statement("list_patients_of_subject")
@@ -117,6 +118,15 @@ async def add_patient(
     )
     assert row is not None, "INSERT RETURNING answers a row"
     return Patient(**row)
+
+
+async def set_patient_subject(
+    connection: AnyConnection, *, brand_id: str, patient_id: str, subject: str | None
+) -> Patient | None:
+    row = await _set_patient_subject.row(
+        connection, brand_id=brand_id, patient_id=patient_id, subject=subject
+    )
+    return Patient(**row) if row else None
 
 
 async def find_patient(

@@ -109,14 +109,27 @@ async def add_patient(
     return patient
 
 
-async def get_patient(database: Database, call: Call, patient_id: str) -> Patient:
-    """The brand's patient; NotFound otherwise."""
-    async with database.reading() as connection:
-        patient = await catalog.find_patient(
-            connection, brand_id=call.brand_id, patient_id=patient_id
+async def link_patient(
+    database: Database, call: Call, patient_id: str, *, subject: str | None
+) -> Patient:
+    """Say which subject's tokens are the patient's own; None is nobody's.
+
+    Raises:
+        NotFound: The brand has no such patient.
+        AlreadyExists: The subject is another patient of the brand.
+    """
+    async with database.transaction(call) as connection:
+        patient = await catalog.set_patient_subject(
+            connection, brand_id=call.brand_id, patient_id=patient_id, subject=subject
         )
-    if patient is None:
-        raise NotFound("There is no such patient.")
+        if patient is None:
+            raise NotFound("There is no such patient.")
+        await journal.record(
+            connection,
+            call,
+            Entry(event_type="patient.linked", entity_type="patient", entity_id=patient_id),
+            answer=patient,
+        )
     return patient
 
 

@@ -83,11 +83,17 @@ class OwnTokens:
 
 
 class IntrospectedTokens:
-    """Tokens of the platform's identity service."""
+    """Tokens of the platform's identity service.
 
-    def __init__(self, database: Database, introspection: Introspection) -> None:
+    A user is staff who carries `staff_scope`; where none is given, whose subject is no patient's.
+    """
+
+    def __init__(
+        self, database: Database, introspection: Introspection, *, staff_scope: str | None = None
+    ) -> None:
         self._database = database
         self._introspection = introspection
+        self._staff_scope = staff_scope
         self._remembered: dict[bytes, tuple[Claims, Caller]] = {}
 
     async def caller_of(self, token: str) -> Caller | None:
@@ -119,12 +125,16 @@ class IntrospectedTokens:
             )
         async with self._database.reading() as connection:
             patients = await catalog.patients_of_subject(connection, subject)
-        # Whoever is a patient of any brand is a patient here too, and never staff of another brand.
+        if self._staff_scope is not None:
+            is_staff = self._staff_scope in claims.scopes
+        else:
+            # Whoever is a patient of any brand is one here too, and never staff of another brand.
+            is_staff = not patients
         brand_id = claims.brand_id
         if brand_id is None and len(patients) == 1:
             brand_id = next(iter(patients))
         return Caller(
-            role=Role.PATIENT if patients else Role.STAFF,
+            role=Role.STAFF if is_staff else Role.PATIENT,
             subject=subject,
             brand_id=brand_id,
             scopes=claims.scopes,

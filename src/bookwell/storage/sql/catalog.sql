@@ -56,6 +56,12 @@ INSERT INTO booking.patient (brand_id, patient_id, subject)
 VALUES (:brand_id, :patient_id, :subject)
 RETURNING brand_id, patient_id, subject, created_at;
 
+-- name: set_patient_subject^
+UPDATE booking.patient
+SET subject = :subject
+WHERE brand_id = :brand_id AND patient_id = :patient_id
+RETURNING brand_id, patient_id, subject, created_at;
+
 -- name: get_patient^
 SELECT brand_id, patient_id, subject, created_at
 FROM booking.patient
