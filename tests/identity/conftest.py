@@ -1,13 +1,23 @@
 """A service that asks an identity service who is calling."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 
 import httpx
 import pytest
 
+from clinic import KeptWorld
 from conftest import serving, settings_for
 from identity_service import CLIENT_ID, CLIENT_SECRET, IdentityService
-from world import World
+from world import World, populate
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """The world, asked through one connection: these tests ask it often."""
+    world = KeptWorld(**asdict(populate(database_url)))
+    with world.connected():
+        yield world
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ async def test_what_is_not_active_is_401(
 
 
 async def crashes(writer: asyncio.StreamWriter) -> None:
-    await answer(writer, b"", "500 Internal Server Error")
+    body = b'{"active": true, "sub": "x", "brand": "loop", "scope": "manage:visits"}'
+    await answer(writer, body, "500 Internal Server Error")
 
 
 async def hangs(_writer: asyncio.StreamWriter) -> None:

@@ -1,13 +1,23 @@
 """Services to race against: one, or two on one database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 
 import pytest
 
 from at_once import Doors, doors_to
+from clinic import KeptWorld
 from conftest import serving, settings_for
-from world import World
+from world import World, populate
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """The world, asked through one connection: these tests ask it often."""
+    world = KeptWorld(**asdict(populate(database_url)))
+    with world.connected():
+        yield world
 
 
 @pytest.fixture
