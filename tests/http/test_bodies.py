@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from clinic import Clinic
@@ -46,6 +47,7 @@ BODIES = {
     "add_provider": "id",
     "add_patient": "id",
     "create_token": "role",
+    "link_patient": "subject",
 }
 OPTIONAL = ("cancel_visit", "complete_visit")
 PATHS = {
@@ -55,15 +57,16 @@ PATHS = {
     "book_seat": "/v1/coaches/coach_jo/bookings",
     "cancel_visit": "/v1/visits/vis_never/cancel",
     "complete_visit": "/v1/visits/vis_never/complete",
+    "link_patient": "/v1/admin/patients/pat_never/subject",
 }
 
 
-def path_of(operation_id: str) -> str:
-    return PATHS.get(operation_id, OPERATIONS[operation_id].path)
-
-
-def token_for(clinic: Clinic, operation_id: str) -> str:
-    return clinic.world.platform if operation_id == "add_brand" else clinic.world.admin
+def send(clinic: Clinic, operation_id: str, raw: bytes) -> httpx.Response:
+    """Call the operation with these bytes as its body, as somebody who may."""
+    operation = OPERATIONS[operation_id]
+    path = PATHS.get(operation_id, operation.path)
+    token = clinic.world.platform if operation_id == "add_brand" else clinic.world.admin
+    return clinic.call(operation.method, path, raw=raw, token=token)
 
 
 def test_every_operation_that_reads_a_body_is_tried_here() -> None:
@@ -75,9 +78,7 @@ def test_every_operation_that_reads_a_body_is_tried_here() -> None:
 @pytest.mark.parametrize("operation_id", [*BODIES, *OPTIONAL])
 @pytest.mark.parametrize("body", NO_JSON)
 def test_a_body_that_is_no_json_is_refused(clinic: Clinic, operation_id: str, body: str) -> None:
-    answer = clinic.post(
-        path_of(operation_id), raw=NO_JSON[body], token=token_for(clinic, operation_id)
-    )
+    answer = send(clinic, operation_id, NO_JSON[body])
 
     invalid(answer, "body")
 
@@ -87,15 +88,13 @@ def test_a_body_that_is_no_json_is_refused(clinic: Clinic, operation_id: str, bo
 def test_a_body_with_something_behind_it_is_refused(
     clinic: Clinic, operation_id: str, raw: bytes
 ) -> None:
-    invalid(clinic.post(path_of(operation_id), raw=raw), "body")
+    invalid(send(clinic, operation_id, raw), "body")
 
 
 @pytest.mark.parametrize("operation_id", BODIES)
 @pytest.mark.parametrize("body", NO_OBJECT)
 def test_a_body_that_is_no_object_is_refused(clinic: Clinic, operation_id: str, body: str) -> None:
-    answer = clinic.post(
-        path_of(operation_id), raw=NO_OBJECT[body], token=token_for(clinic, operation_id)
-    )
+    answer = send(clinic, operation_id, NO_OBJECT[body])
 
     assert invalid(answer, "body")["message"] == "The request body must be a JSON object."
 
@@ -104,7 +103,7 @@ def test_a_body_that_is_no_object_is_refused(clinic: Clinic, operation_id: str, 
 def test_an_empty_object_is_asked_for_its_first_field(clinic: Clinic, operation_id: str) -> None:
     field = BODIES[operation_id]
 
-    answer = clinic.post(path_of(operation_id), {}, token=token_for(clinic, operation_id))
+    answer = send(clinic, operation_id, b"{}")
 
     assert invalid(answer, field)["message"] == f"{field} is required."
 
