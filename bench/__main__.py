@@ -35,6 +35,8 @@ def main() -> int:
     except CheckFailedError as error:
         print(f"FAILED: {error}.", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(f"\n{text_of(rows, machine, how=how)}")
     print(
         "\nChecked after every run: as many visits, events, audit and idempotency rows as answers;"

@@ -11,11 +11,21 @@ from pathlib import Path
 from bench.measured import Row
 
 _HEAD = (
-    *("operation", "workers", "conn.", "pgbench/s", "HTTP/s", "ratio"),
-    *("p50 ms", "p90 ms", "p99 ms", "max ms", "pgbench p99", "errors", "others"),
+    *("operation", "workers", "conn.", "pgbench", "HTTP", "ratio"),
+    *("p50", "p90", "p99", "max", "bad"),
 )
-_CPU_HEAD = ("operation", "workers", "conn.", "service", "PostgreSQL", "load")
-_CPU_YARDSTICK_HEAD = ("PostgreSQL under pgbench", "pgbench")
+_CAPTION = (
+    "Successes a second; the latencies of HTTP in milliseconds; answers that were no success."
+)
+_CPU_HEAD = (
+    *("operation", "workers", "conn.", "service", "postgres", "load", "|"),
+    *("postgres", "pgbench", "| ratio", "others"),
+)
+_CPU_CAPTION = """\
+Processor time of each success in microseconds: of the service, PostgreSQL and the load generator
+over HTTP, and of PostgreSQL and pgbench. The ratio of the two sums does not depend on what else the
+machine does. Others: the share of the machine that other programs had during pgbench / HTTP; above
+a few percent, the rates and latencies above are noise."""
 
 _ABOUT = """\
 Everything is on: bearer tokens, audit rows, events, the overlap constraint, a log line a request at
@@ -26,8 +36,7 @@ as many visits, events and audit rows as successful answers, and no overlap.
 
 What differs: ids made by pgbench have 19 characters, the service's 30; pgbench sends a value again
 for each place where the statement names it; it opens a connection to PostgreSQL for each client,
-a worker of the service at most 16; and it does not read the answers it is given. "others" is the share of the machine that programs
-beside the benchmark had, during pgbench and HTTP: above a few percent, the numbers are noise."""
+a worker of the service at most 16; and it does not read the answers it is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +69,11 @@ class Machine:
 def text_of(rows: Sequence[Row], machine: Machine, *, how: str) -> str:
     """All there is to say, as plain text."""
     medians = _medians(rows)
-    parts = [machine.line, how, "", _table(_HEAD, [_cells(row, rows) for row in medians])]
-    if all("service" in row.service.cpu for row in rows):
-        head = (*_CPU_HEAD, *_CPU_YARDSTICK_HEAD)
-        parts += ["", "Processor time of each success, in microseconds:", ""]
-        parts.append(_table(head, [_cpu_cells(row) for row in medians]))
+    parts = [machine.line, how, "", _CAPTION, ""]
+    parts.append(_table(_HEAD, [_cells(row, rows) for row in medians]))
+    if all(row.service.elsewhere is not None for row in rows):
+        parts += ["", _CPU_CAPTION, ""]
+        parts.append(_table(_CPU_HEAD, [_cpu_cells(row) for row in medians]))
     return "\n".join(parts)
 
 
@@ -104,9 +113,7 @@ def _cells(row: Row, rows: Sequence[Row]) -> list[str]:
         f"{row.service.rate:,.0f}",
         f"{row.ratio:.2f}{spread}",
         *(f"{ms:.1f}" for ms in (latency.p50, latency.p90, latency.p99, latency.longest)),
-        f"{row.yardstick.latency.p99:.1f}",
         str(row.service.failures + row.yardstick.failures),
-        _elsewhere(row),
     ]
 
 
@@ -117,16 +124,15 @@ def _elsewhere(row: Row) -> str:
 
 
 def _cpu_cells(row: Row) -> list[str]:
-    spent = row.service.cpu
-    bare = row.yardstick.cpu
-    numbers = (
-        spent["service"],
-        spent["PostgreSQL"],
-        spent["load"],
-        bare["PostgreSQL"],
-        bare["load"],
-    )
-    return [row.title, str(row.workers), str(row.connections), *(f"{n:.0f}" for n in numbers)]
+    over_http, bare = row.service.cpu, row.yardstick.cpu
+    return [
+        *(row.title, str(row.workers), str(row.connections)),
+        *(f"{over_http[who]:.0f}" for who in ("service", "PostgreSQL", "load")),
+        "|",
+        *(f"{bare[who]:.0f}" for who in ("PostgreSQL", "load")),
+        f"| {sum(bare.values()) / sum(over_http.values()):.2f}",
+        _elsewhere(row),
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -135,7 +135,7 @@ BOOK = Scenario(
 
 BOOK_WITH_KEY = Scenario(
     name="book-with-key",
-    title="book, with key",
+    title="book+key",
     template=FREE,
     statement="book_visit",
     constants={**BOOK.constants, **_KEY},
