@@ -1,6 +1,7 @@
 """`python -m bench`: how fast is booking over HTTP, beside the database alone?"""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ PAGE = Path("docs/benchmarks.md")
 
 def main() -> int:
     asked = _arguments()
+    # Whoever ends us ends our server too: the exception passes through the blocks that stop it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     scenarios = [SCENARIOS[name] for name in asked.scenarios]
     scale = Scale(slots=asked.slots or max(SLOTS_MIN, round(asked.seconds * SLOTS_PER_SECOND)))
     conditions = Conditions(seconds=asked.seconds, generator=asked.load)
