@@ -23,7 +23,7 @@ _CPU_HEAD = (
 )
 _CPU_CAPTION = """\
 Processor time of each success in microseconds: of the service, PostgreSQL and the load generator
-over HTTP, and of PostgreSQL and pgbench. The ratio of the two sums does not depend on what else the
+over HTTP, and of PostgreSQL and pgbench. The ratio of the two sums depends little on what else the
 machine does. Others: the share of the machine that other programs had during pgbench / HTTP; above
 a few percent, the rates and latencies above are noise."""
 
