@@ -69,7 +69,7 @@ def test_a_visit_may_have_no_instant_at_which_it_was_booked() -> None:
     assert line.booked_at is None
 
 
-@pytest.mark.parametrize("column", ["external_id", "patient_id", "provider_id", "visit_type"])
+@pytest.mark.parametrize("column", ["external_id", "patient_id", "provider_id"])
 @pytest.mark.parametrize(
     "text", ["", " ", "two words", " led", "nul\x00", "line\nbreak", "tab\t", "\x1b[31m", "x" * 129]
 )
@@ -177,7 +177,22 @@ def test_whatever_stands_in_a_line_is_read_or_refused(values: list[str]) -> None
     assert isinstance(read_row(Row(1, values), now=NOW), Line | Refusal)
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("text", ["", "nul\x00", "line\nbreak", "tab\t", "\x1b[31m", "x" * 129])
+def test_a_visit_type_that_is_none_is_refused_by_its_column(text: str) -> None:
+    refusal = read(visit_type=text)
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.why == "visit_type must be 1 to 128 characters."
+
+
+def test_a_visit_type_may_be_a_clinics_own_words() -> None:
+    line = read(visit_type="Follow up")
+
+    assert isinstance(line, Line)
+    assert line.visit_type == "Follow up"
+
+
+@pytest.mark.parametrize("column", [column for column in COLUMNS if column != "visit_type"])
 def test_a_refusal_never_quotes_what_stands_in_the_line(column: str) -> None:
     refusal = read(**{column: "ada lovelace"})
 
@@ -187,5 +202,4 @@ def test_a_refusal_never_quotes_what_stands_in_the_line(column: str) -> None:
 
 
 def test_the_import_takes_what_the_http_door_takes() -> None:
-    assert imports.VISIBLE == fields.VISIBLE
     assert (imports.YEAR_MIN, imports.YEAR_MAX) == (fields.YEAR_MIN, fields.YEAR_MAX)

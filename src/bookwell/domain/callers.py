@@ -46,12 +46,19 @@ class Caller:
     brand_id: str | None
     scopes: frozenset[str]
     patient_id: str | None = None
+    # A service of the whole platform, also while it acts for a brand it named.
+    is_platform: bool = False
     # Stands at the machine's own command line; no token ever says so.
     is_operator: bool = False
 
     def acting_for(self, brand_id: str) -> "Caller":
         """The same service, for this brand."""
-        return replace(self, brand_id=brand_id)
+        return replace(self, brand_id=brand_id, is_platform=True)
+
+    @property
+    def serves_every_brand(self) -> bool:
+        """Whether this is a service whose token belongs to no single brand."""
+        return self.is_platform or (self.role is Role.SERVICE and self.brand_id is None)
 
     @property
     def actor_type(self) -> str:
@@ -78,6 +85,7 @@ def operator(name: str) -> Caller:
         subject=name,
         brand_id=None,
         scopes=frozenset({ADMIN_SCOPE}),
+        is_platform=True,
         is_operator=True,
     )
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bookwell.domain.errors import InvalidInput
+from bookwell.domain.ids import VISIBLE, VISIT_TYPE
 from bookwell.domain.slots import SLOT_LENGTH_MAX
 from bookwell.domain.visits import VisitStatus
 
@@ -31,8 +32,7 @@ COLUMNS = (
     "outcome",
 )
 
-# As the HTTP door takes ids and instants: see http/fields.py; a test compares the two.
-VISIBLE = r"^[^\s\x00-\x20\x7f-\xa0\ud800-\udfff]{1,128}(?![\s\S])"
+# As the HTTP door takes instants: see http/fields.py; a test compares the two.
 YEAR_MIN = 1900
 YEAR_MAX = 2200
 
@@ -53,6 +53,7 @@ _OUTCOME_IN_WORDS = (
 )
 
 _visible = re.compile(VISIBLE)
+_is_visit_type = re.compile(VISIT_TYPE)
 _Instant = Annotated[datetime, Meta(tz=True)]
 
 
@@ -109,7 +110,7 @@ def _line(number: int, cells: Mapping[str, str], now: datetime) -> Line:
         external_id=_id(cells, "external_id"),
         patient_id=_id(cells, "patient_id"),
         provider_id=_id(cells, "provider_id"),
-        visit_type=_id(cells, "visit_type"),
+        visit_type=_visit_type(cells),
         booked_at=_instant(cells, "booked_at") if cells["booked_at"] else None,
         starts_at=_instant(cells, "start_time"),
         ends_at=_instant(cells, "end_time"),
@@ -132,6 +133,12 @@ def _id(cells: Mapping[str, str], column: str) -> str:
     if not _visible.match(cells[column]):
         raise InvalidInput(f"{column} must be 1 to 128 visible characters.", field=column)
     return cells[column]
+
+
+def _visit_type(cells: Mapping[str, str]) -> str:
+    if not _is_visit_type.match(cells["visit_type"]):
+        raise InvalidInput("visit_type must be 1 to 128 characters.", field="visit_type")
+    return cells["visit_type"]
 
 
 def _instant(cells: Mapping[str, str], column: str) -> datetime:

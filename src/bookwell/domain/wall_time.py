@@ -6,7 +6,8 @@ nothing, and an hour that it shows twice is offered twice.
 """
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.intervals import Interval
@@ -22,12 +23,15 @@ def zone_named(name: str, *, field: str = "time_zone") -> ZoneInfo:
     Raises:
         InvalidInput: There is no such zone.
     """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidInput(
-            f"{field} must be the name of an IANA time zone.", field=field
-        ) from error
+    if name not in _zone_names():
+        raise InvalidInput(f"{field} must be the name of an IANA time zone.", field=field)
+    return ZoneInfo(name)
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    """The names of the zone database, without those that mean whatever a machine is set to."""
+    return frozenset(available_timezones() - {"Factory", "localtime", "posixrules"})
 
 
 def intervals_on(day: date, wall_from: time, wall_until: time, zone: tzinfo) -> list[Interval]:

@@ -7,7 +7,7 @@ from litestar import Response, get, post, put
 from litestar.params import FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
-from bookwell.domain.callers import ADMIN_SCOPE, Role
+from bookwell.domain.callers import ADMIN_SCOPE
 from bookwell.domain.catalog import Brand, Patient, Provider, ProviderKind
 from bookwell.http.auth import brand_of, caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
@@ -151,8 +151,7 @@ async def list_brands(
 ) -> BrandList:
     """The caller's brand, or all of them for a service of the whole platform."""
     caller = caller_of(request)
-    is_platform = caller.role is Role.SERVICE and caller.brand_id is None
-    only = None if is_platform else brand_of(caller, None)
+    only = None if caller.serves_every_brand else brand_of(caller, None)
     page = await catalog.list_brands(
         database_of(request),
         only=only,
@@ -171,9 +170,10 @@ async def list_brands(
     responses=refusals({404: "Brand not found", 409: "Id taken"}),
 )
 async def add_provider(request: AnyRequest, data: JSONBody[AddProvider]) -> Response[ProviderBody]:
-    """Add a clinician or coach to the brand. An id known from another brand is the same person.
+    """Add a clinician or coach to the brand.
 
-    Without a kind they are a clinician.
+    Without a kind they are a clinician. An id that another brand has is the same person, and only
+    a service of the whole platform shares them.
     """
     added = catalog.add_provider(
         database_of(request),

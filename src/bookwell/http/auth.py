@@ -13,8 +13,9 @@ from bookwell.domain.errors import (
     NotFound,
     Unauthenticated,
 )
+from bookwell.domain.ids import VISIBLE
 from bookwell.http.facts import AnyConnection, facts_of
-from bookwell.http.fields import VISIBLE
+from bookwell.http.paths import slashes_restored
 from bookwell.http.plugged import plugged_into
 
 BRAND_HEADER = "X-Brand-Id"
@@ -40,9 +41,10 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     plugged.rates.count(holder, kind=handler.opt["rate"])
     if not caller.may(scope):
         raise InsufficientScope(scope=scope)
-    for value in connection.path_params.values():
+    for name, value in connection.path_params.items():
+        connection.path_params[name] = slashes_restored(value)
         # An id that no id can be is nobody's; PostgreSQL need not be asked.
-        if not re.fullmatch(VISIBLE, str(value)):
+        if not re.fullmatch(VISIBLE, connection.path_params[name]):
             raise NotFound
 
 

@@ -8,15 +8,19 @@ import time
 from typing import TYPE_CHECKING
 
 import structlog
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from msgspec import json
 
 from bookwell.domain.errors import Overloaded
 from bookwell.http.errors import RETRY_AFTER_SECONDS, ErrorBody
 from bookwell.http.facts import Facts, attach, facts_from
+from bookwell.http.paths import with_slashes_kept
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+# Whoever asks whether we live must not hear that we are busy.
+_ALWAYS_ANSWERED = ("/healthz", "/readyz")
 
 _log = structlog.get_logger("bookwell.http")
 
@@ -37,6 +41,13 @@ class Edge:
 
     async def _answer(self, scope: "HTTPScope", receive: "Receive", send: "Send") -> None:
         facts = facts_from(scope["headers"])
+        method = scope["method"]
+        if method == HttpMethod.HEAD:
+            # A copy: the server must still know it was HEAD, to send no body (RFC 9110, 9.3.2).
+            scope = {**scope, "method": HttpMethod.GET}
+        kept = with_slashes_kept(scope["raw_path"])
+        if kept is not None:
+            scope["path"] = kept
         attach(scope, facts)
         began = time.perf_counter()
         status = 500
@@ -50,7 +61,7 @@ class Edge:
 
         self._in_hand += 1
         try:
-            if self._in_hand > self._requests_max:
+            if self._in_hand > self._requests_max and scope["path"] not in _ALWAYS_ANSWERED:
                 await _refuse(send_named, facts)
             else:
                 await self._app(scope, receive, send_named)
@@ -58,7 +69,7 @@ class Edge:
             self._in_hand -= 1
             _log.info(
                 "request",
-                method=scope["method"],
+                method=method,
                 # The template and never the path: an id says who saw whom.
                 route=scope.get("path_template", "-"),
                 status=status,

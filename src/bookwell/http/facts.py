@@ -14,7 +14,9 @@ _KEY = "bookwell"
 # What a caller may call a request: nothing that could break a log line or a header.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 

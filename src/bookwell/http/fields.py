@@ -1,8 +1,4 @@
-r"""The kinds of value that requests carry, and their limits (CONTRACT.md head and decision 17).
-
-The patterns end in `(?![\s\S])`, the end of the text in both Python's and JSON Schema's regular
-expressions; `$` would let a line break through.
-"""
+"""The kinds of value that requests carry, and their limits (CONTRACT.md head and decision 17)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,9 +7,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from bookwell.domain.errors import InvalidInput
+from bookwell.domain.ids import VISIBLE, VISIT_TYPE
 
-# 1 to 128 visible characters: no space, no control character, no lone surrogate.
-VISIBLE = r"^[^\s\x00-\x20\x7f-\xa0\ud800-\udfff]{1,128}(?![\s\S])"
 _NO_NUL = r"^[^\x00]*(?![\s\S])"
 
 # Clinics keep no book before, and plan none after; PostgreSQL and every calendar agree on these.
@@ -25,12 +20,14 @@ WALL_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(?![\s\S])"
 
 _IN_WORDS = {
     VISIBLE: "must be 1 to 128 visible characters",
+    VISIT_TYPE: "must be 1 to 128 characters, none of them a control character",
     _NO_NUL: "must not contain the NUL character",
     _SLUG: "must be lower-case letters and digits, with single hyphens between them",
     WALL_TIME: "must be a time of day such as 09:30",
 }
 
 Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=VISIBLE)]
+VisitType = Annotated[str, Meta(min_length=1, max_length=128, pattern=VISIT_TYPE)]
 Slug = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SLUG)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Reason = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]

@@ -9,7 +9,7 @@ import msgspec
 from litestar.params import QueryParameter
 
 from bookwell.domain.errors import InvalidInput
-from bookwell.http.fields import VISIBLE
+from bookwell.domain.ids import VISIBLE
 
 LIMIT_DEFAULT = 100
 # A page of a thousand visits is half a megabyte: the most one answer should be.

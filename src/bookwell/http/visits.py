@@ -11,7 +11,7 @@ from bookwell.domain.errors import Forbidden
 from bookwell.domain.visits import CANCEL, CHECK_IN, COMPLETE, MARK_NO_SHOW, Transition, Visit
 from bookwell.http.auth import caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of, etag, versions_wanted
-from bookwell.http.fields import Id, Notes, Reason, or_none
+from bookwell.http.fields import Id, Notes, Reason, VisitType, or_none
 from bookwell.http.paging import (
     LIMIT_DEFAULT,
     Cursor,
@@ -59,7 +59,7 @@ class BookVisit(Struct, kw_only=True):
     brand_id: Id
     patient_id: Id
     slot_id: Id
-    visit_type: Id
+    visit_type: VisitType
     provider_id: Id | UnsetType = UNSET
     reason: Reason | UnsetType | None = UNSET
     notes: Notes | UnsetType | None = UNSET

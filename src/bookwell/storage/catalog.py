@@ -43,9 +43,15 @@ async def list_brands(
 
 
 async def add_provider(
-    connection: AnyConnection, *, brand_id: str, provider_id: str, kind: ProviderKind, name: str
+    connection: AnyConnection,
+    *,
+    brand_id: str,
+    provider_id: str,
+    kind: ProviderKind,
+    name: str,
+    may_share: bool,
 ) -> Provider:
-    """Add the person, or let a known person work for one more brand.
+    """Add the person, or let a known person work for one more brand where that is allowed.
 
     Raises:
         AlreadyExists: They work for this brand already, or the id is a person of the other kind.
@@ -54,6 +60,8 @@ async def add_provider(
         connection, provider_id=provider_id, brand_id=brand_id, kind=kind
     )
     assert person is not None, "INSERT RETURNING answers a row"
+    if person["brand_id"] != brand_id and not may_share:
+        raise AlreadyExists
     if person["kind"] != kind:
         raise AlreadyExists(f"This id is a {person['kind']}'s.")
     affiliation = await _add_affiliation.row(

@@ -70,6 +70,11 @@ async def settle_refusal(connection: AnyConnection, call: Call, refusal: Refused
     """
     if call.key is None or isinstance(refusal, _NOT_REMEMBERED):
         return
+    if isinstance(refusal, errors.VersionMismatch):
+        # A version only grows, so a late twin is refused as well without our remembering it, and
+        # whoever has looked again may go on with the same key.
+        await _replay_if_used(connection, call)
+        return
     answer = json.dumps({"message": refusal.message, "facts": refusal.facts})
     kept = await _remember_refusal.row(
         connection,
@@ -84,11 +89,16 @@ async def settle_refusal(connection: AnyConnection, call: Call, refusal: Refused
 
 async def replay(connection: AnyConnection, call: Call) -> None:
     """Raise what this key led to before: `Replayed`, or the refusal of then."""
+    await _replay_if_used(connection, call)
+    # Swept between our failure and this look; the caller's next try is a first one.
+    raise errors.Overloaded
+
+
+async def _replay_if_used(connection: AnyConnection, call: Call) -> None:
     assert call.key is not None, "only a call with a key can be a replay"
     row = await _recall_answer.row(connection, brand_id=call.brand_id, **_place(call))
     if row is None:
-        # Swept between our failure and this look; the caller's next try is a first one.
-        raise errors.Overloaded
+        return
     if row["fingerprint"] != call.key.fingerprint:
         raise IdempotencyKeyMismatch
     if row["outcome"] == "done":

@@ -16,7 +16,7 @@ async def add_brand(database: Database, call: Call, *, name: str) -> Brand:
         Forbidden: The caller belongs to one brand, so there is none it could add.
         AlreadyExists: The id is taken.
     """
-    if call.caller.brand_id is not None:
+    if not call.caller.serves_every_brand:
         raise Forbidden("Only a service of the whole platform adds brands.")
     async with database.transaction(call) as connection:
         brand = await catalog.add_brand(connection, call.brand_id, name)
@@ -45,13 +45,21 @@ async def add_provider(
 ) -> Provider:
     """Add a provider to the brand: a new person, or one who works for another brand already.
 
+    Only a service of the whole platform, or an operator, shares a person between brands: a brand
+    could otherwise fill another one's calendar.
+
     Raises:
         NotFound: There is no such brand.
-        AlreadyExists: They work for the brand already, or are of the other kind.
+        AlreadyExists: They work for the brand already, are of the other kind, or another brand's.
     """
     async with database.transaction(call) as connection:
         provider = await catalog.add_provider(
-            connection, brand_id=call.brand_id, provider_id=provider_id, kind=kind, name=name
+            connection,
+            brand_id=call.brand_id,
+            provider_id=provider_id,
+            kind=kind,
+            name=name,
+            may_share=call.caller.serves_every_brand,
         )
         await journal.record(
             connection,

@@ -19,7 +19,7 @@ SELECT brand_id, name, created_at FROM booking.brand WHERE brand_id = :brand_id;
 INSERT INTO booking.provider (provider_id, brand_id, kind)
 VALUES (:provider_id, :brand_id, :kind)
 ON CONFLICT ON CONSTRAINT provider_id_once DO UPDATE SET provider_id = excluded.provider_id
-RETURNING provider_no, kind;
+RETURNING provider_no, kind, brand_id;
 
 -- name: add_affiliation^
 INSERT INTO booking.affiliation (brand_id, provider_no, name)
