@@ -1,11 +1,13 @@
 """A patient is linked to the subject of their own tokens, when they are added or any time later."""
 
+import httpx
+
 from clinic import Clinic
 from envelope import invalid, ok, refused
 from world import LOOP, headers
 
 
-def link(clinic: Clinic, patient_id: str, subject: object, **more: str) -> object:
+def link(clinic: Clinic, patient_id: str, subject: object, **more: str) -> httpx.Response:
     return clinic.http.put(
         f"/v1/admin/patients/{patient_id}/subject",
         json={"subject": subject},
