@@ -50,7 +50,8 @@ def _as_sentence(text: str) -> str:
 
 # The first that fits says it.
 _SAYINGS: list[tuple[type[Exception], Callable[[Any], str]]] = [
-    (TyperException, lambda error: error.format_message()),
+    # "Value error, " is the library's own, and says nothing to anybody.
+    (TyperException, lambda error: error.format_message().replace("Value error, ", "")),
     (DatabaseUnavailable, _say_away),
     (BookwellError, lambda error: error.message),
     (EmbeddedPostgresError, _first_line),

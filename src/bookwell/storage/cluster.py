@@ -105,7 +105,7 @@ class Cluster:
         except OSError as error:
             raise EmbeddedPostgresError(
                 f"The database in {self.data_dir} cannot be used by this operating system's user "
-                f"or on this disk: {error}. The server's log is {self.log}."
+                f"or on this disk: {error.strerror or type(error).__name__}."
             ) from error
 
     def failure(self, what: str) -> EmbeddedPostgresError:
