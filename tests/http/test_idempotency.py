@@ -13,11 +13,7 @@ from envelope import invalid, ok, refused
 from operations import OPERATIONS, PREPARE, make
 from world import LOOP, LOOPBIO
 
-KEYED = sorted(
-    name
-    for name, operation in OPERATIONS.items()
-    if operation.is_change and name not in {"create_token", "revoke_token"}
-)
+KEYED = sorted(name for name, operation in OPERATIONS.items() if operation.is_change)
 
 
 def keyed(clinic: Clinic, key: str, body: object, **more: Any) -> httpx.Response:

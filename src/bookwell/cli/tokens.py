@@ -99,7 +99,8 @@ def revoke(
     """End a token at once, for every worker."""
 
     async def work(database: Database) -> str:
-        return await revoke_token(database, operator_call(EVERY_BRAND), secret_or_id=token_or_id)
+        call = operator_call(EVERY_BRAND)
+        return (await revoke_token(database, call, secret_or_id=token_or_id)).token_id
 
     typer.echo(f"Revoked {on_database(database_url, data_dir, work)}.")
 

@@ -15,8 +15,6 @@ Node = dict[str, Any]
 # The platform's documentation of these does not say that a body is required, so neither do we.
 # Without one they answer 400.
 _BODY_NOT_SAID_TO_BE_REQUIRED = {"cancel_visit", "reschedule_visit", "create_slot", "book_seat"}
-# Their answers are never kept: see `usecases/tokens.py`.
-_WITHOUT_IDEMPOTENCY = {"create_token", "revoke_token"}
 _DEFAULTS = (("deprecated", False), ("allowEmptyValue", False), ("allowReserved", False))
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
@@ -45,7 +43,7 @@ def _put_operation_right(path: str, method: str, operation: Node) -> None:
         said = operation["operationId"] not in _BODY_NOT_SAID_TO_BE_REQUIRED
         body["required"] = said and not may_be_absent
         answers["413"] = {"description": "Request body too long", "content": _ERROR}
-    if _takes_key(method, operation):
+    if method != "get":
         title = "Idempotency key used for another request"
         answers.setdefault("409", {"description": title, "content": _ERROR})
     for status, answer in answers.items():
@@ -55,16 +53,12 @@ def _put_operation_right(path: str, method: str, operation: Node) -> None:
     operation["responses"] = dict(sorted(answers.items()))
 
 
-def _takes_key(method: str, operation: Node) -> bool:
-    return method != "get" and operation["operationId"] not in _WITHOUT_IDEMPOTENCY
-
-
 def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
     """The header parameters that `http/auth.py` and `http/calls.py` read for any route."""
     if not operation["security"]:
         return []
     found = [_header("X-Brand-Id", "The brand to act for, where the token leaves that open.")]
-    if _takes_key(method, operation):
+    if method != "get":
         found.append(
             _header(
                 "Idempotency-Key",

@@ -8,22 +8,23 @@ from litestar import Response, get, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bookwell.domain.callers import ADMIN_SCOPE, Role
+from bookwell.domain.callers import ADMIN_SCOPE, SCOPES, Role
 from bookwell.http.admin import BrandOf
-from bookwell.http.calls import AnyRequest, call_of, database_of
+from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import Id, or_none
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_id_cursor, write_cursor
 from bookwell.http.plugged import plugged_into
 from bookwell.http.routes import PathId, operation, refusals
 from bookwell.storage.tokens import Token
 from bookwell.usecases import tokens
+from bookwell.usecases.tokens import RevokedToken
 
 # A year; a token that must live longer is issued without an end.
 EXPIRES_IN_MAX = 366 * 24 * 3600
 
 
 class TokenBody(Struct, kw_only=True):
-    """A token; the secret itself is told once, when it is issued."""
+    """A token; the secret itself is told only to whoever issues it."""
 
     id: str
     brand_id: str
@@ -48,7 +49,7 @@ class CreateToken(Struct, kw_only=True):
 
     role: Role
     subject: Id
-    scopes: list[str] | UnsetType = UNSET
+    scopes: Annotated[list[str], Meta(min_length=1, max_length=len(SCOPES))] | UnsetType = UNSET
     expires_in: Annotated[int, Meta(ge=1, le=EXPIRES_IN_MAX)] | UnsetType = UNSET
     brand_id: Id | UnsetType = UNSET
 
@@ -73,6 +74,10 @@ def token_body(token: Token, secret: str | UnsetType = UNSET) -> TokenBody:
     )
 
 
+def revoked_body(revoked: RevokedToken) -> RevokedBody:
+    return RevokedBody(id=revoked.token_id)
+
+
 @post(
     "/v1/admin/tokens",
     **operation("create_token", "Issue a token", tag="admin", scope=ADMIN_SCOPE),
@@ -80,17 +85,22 @@ def token_body(token: Token, secret: str | UnsetType = UNSET) -> TokenBody:
     responses=refusals({404: "Brand not found"}),
 )
 async def create_token(request: AnyRequest, data: JSONBody[CreateToken]) -> Response[TokenBody]:
-    """Issue a token of our own. The secret is in this answer only, so no key replays it."""
-    call = (await call_of(request, brand_id=or_none(data.brand_id))).without_key()
+    """Issue a token of our own. The secret is in this answer only.
+
+    Under a key, a repeated request with the same bearer token is told the same secret again.
+    """
     issued = await tokens.create_token(
         database_of(request),
-        call,
+        await call_of(request, brand_id=or_none(data.brand_id)),
         role=data.role,
         subject=data.subject,
-        scopes=data.scopes or None,
+        scopes=None if data.scopes is UNSET else data.scopes,
         expires_in=data.expires_in or None,
+        # The guard let nothing but one well-formed `Bearer …` through.
+        bearer=request.headers["Authorization"].split()[1],
     )
-    return Response(token_body(issued.token, issued.secret), status_code=201)
+    headers = {"Idempotency-Replayed": "true"} if issued.is_replay else {}
+    return Response(token_body(issued.token, issued.secret), status_code=201, headers=headers)
 
 
 @get(
@@ -126,11 +136,13 @@ async def list_tokens(
 )
 async def revoke_token(request: AnyRequest, token_id: PathId) -> Response[RevokedBody]:
     """End a token at once, on every worker."""
-    call = (await call_of(request)).without_key()
-    revoked_id = await tokens.revoke_token(database_of(request), call, secret_or_id=token_id)
+    revoked = tokens.revoke_token(
+        database_of(request), await call_of(request), secret_or_id=token_id
+    )
+    response = await answer(revoked, RevokedToken, revoked_body)
     # The announcement may reach this worker a moment after our answer has reached its caller.
     plugged_into(request.app).authenticator.forget_all()
-    return Response(RevokedBody(id=revoked_id))
+    return response
 
 
 ROUTES = [create_token, list_tokens, revoke_token]

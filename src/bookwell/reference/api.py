@@ -16,8 +16,8 @@ running service shows it at `/docs`. What each error code means is in [errors.md
 `manage:x` is `read:x` and `write:x`; `admin:booking` is everything, and never a patient's.
 A service whose token belongs to no brand says which it acts for in `X-Brand-Id`.
 
-**Every change** but those of tokens honours `Idempotency-Key`, quoted or bare. A repeated answer
-carries `Idempotency-Replayed: true`. **A visit's answer** carries its version as `ETag`; changes of
+**Every change** honours `Idempotency-Key`, quoted or bare. A repeated answer carries
+`Idempotency-Replayed: true`. **A visit's answer** carries its version as `ETag`; changes of
 a visit honour it as `If-Match`. See [retry safely](../how-to/retry-safely.md).
 
 **Every list** takes `limit` and `cursor`. Where there is more, the answer has `next_cursor`.

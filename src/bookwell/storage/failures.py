@@ -21,6 +21,7 @@ MEANING: dict[str, type[BookwellError]] = {
     "affiliation_once": AlreadyExists,
     "patient_id_once": AlreadyExists,
     "patient_subject_once": AlreadyExists,
+    "token_hash_once": AlreadyExists,
     "patient_brand_exists": NotFound,
     "provider_brand_exists": NotFound,
     "affiliation_brand_exists": NotFound,
