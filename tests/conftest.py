@@ -20,6 +20,7 @@ import uvicorn
 from psycopg import sql
 
 from bookwell.app import build
+from bookwell.processes.protocol import Protocol
 from bookwell.settings import Settings
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
@@ -114,7 +115,7 @@ Serve = Callable[[Settings], "asyncio.Future[str]"]
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """The service on a real socket; yields its base URL."""
     config = uvicorn.Config(
-        build(settings), log_config=None, lifespan="on", http="httptools", ws="none"
+        build(settings), log_config=None, lifespan="on", http=Protocol, ws="none"
     )
     running = uvicorn.Server(config)
     # Named a TCP socket, because asyncio switches Nagle's waiting off for no other.

@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from clinic import Clinic
+from envelope import refused
 
 # Attributes by which a page fetches something by itself.
 FETCHING = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background"}
@@ -94,6 +95,53 @@ def test_the_check_of_styles_can_fail() -> None:
         "https://fonts.example/a.css",
         "//cdn.example/a.png",
     ]
+
+
+def test_what_the_page_fetches_may_be_kept_for_a_day_as_what_it_is(
+    clinic: Clinic, page: Page
+) -> None:
+    for url in page.fetched:
+        answer = clinic.http.get(url)
+
+        assert answer.headers["Cache-Control"] == "public, max-age=86400"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "%00",
+        "swagger-ui.css%00",
+        "..%2f..%2fetc/passwd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "%2fetc%2fpasswd",
+        "x/../swagger-ui.css",
+        "%ff",
+        "x" * 5000,
+        "swagger-ui.js",
+        "index.html",
+        "",
+    ],
+)
+def test_nothing_else_is_served_beside_the_page(clinic: Clinic, name: str) -> None:
+    answer = clinic.http.send(  # as it stands: a URL of httpx would resolve the dots
+        clinic.http.build_request(
+            "GET", "/docs", extensions={"target": f"/docs/ui/{name}".encode("ascii")}
+        )
+    )
+
+    refused(answer, 404, "not_found")
+    assert "Cache-Control" not in answer.headers
+
+
+def test_a_file_of_the_page_can_be_asked_about_without_being_fetched(clinic: Clinic) -> None:
+    asked, fetched = (
+        clinic.http.request(method, "/docs/ui/swagger-ui.css") for method in ("HEAD", "GET")
+    )
+
+    assert asked.status_code == 200
+    assert asked.content == b""
+    assert asked.headers["Content-Length"] == str(len(fetched.content))
 
 
 def test_the_page_needs_no_token(clinic: Clinic) -> None:

@@ -40,6 +40,7 @@ FRAMEWORK_CODES = {
     405: ("method_not_allowed", "This operation does not take that method."),
     413: ("payload_too_large", "The request body is too long."),
     415: ("unsupported_media_type", "The request body must be JSON."),
+    431: ("headers_too_large", "The request line and headers are too long."),
 }
 INTERNAL_ERROR = ("internal_error", "Something went wrong on our side.")
 

@@ -16,6 +16,7 @@ import threading
 import uvicorn
 
 from bookwell.processes.listening import BACKLOG
+from bookwell.processes.protocol import Protocol
 from bookwell.settings import Settings
 
 # Load balancers keep connections for a minute and must be the ones to close them; a request sent
@@ -34,7 +35,7 @@ def main() -> None:
         "bookwell.app:create",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -65,6 +65,10 @@ ADVICE = {
     ),
     "payload_too_large": "Send a shorter body; the limit is `BOOKWELL_BODY_BYTES_MAX`.",
     "unsupported_media_type": "Send JSON, with `Content-Type: application/json`.",
+    "headers_too_large": (
+        "Send a shorter path and fewer or shorter headers; 64 KiB is the limit for all together. "
+        "The connection is closed."
+    ),
     "rate_limited": (
         "Wait `retry_after_ms` milliseconds (`Retry-After` says the same in seconds), then go on. "
         "Nothing was done."
