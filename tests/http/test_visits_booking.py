@@ -268,9 +268,20 @@ def test_a_required_field_is_named_when_it_is_missing(clinic: Clinic, field: str
 
 
 @pytest.mark.parametrize("wrong", NO_ID)
-@pytest.mark.parametrize("field", [*REQUIRED, "provider_id"])
+@pytest.mark.parametrize("field", ["brand_id", "patient_id", "slot_id", "provider_id"])
 def test_what_is_no_id_is_refused_by_name(clinic: Clinic, field: str, wrong: str) -> None:
     invalid(book(clinic, "slt_x", **{field: NO_ID[wrong]}), field)
+
+
+@pytest.mark.parametrize("wrong", [name for name in NO_ID if name not in {"blank", "with a space"}])
+def test_what_is_no_type_of_visit_is_refused_by_name(clinic: Clinic, wrong: str) -> None:
+    invalid(book(clinic, "slt_x", visit_type=NO_ID[wrong]), "visit_type")
+
+
+def test_a_type_of_visit_may_be_several_words(clinic: Clinic) -> None:
+    visit = ok(book(clinic, clinic.slot(), visit_type="Follow up, 2nd"), 201)
+
+    assert visit["visit_type"] == "Follow up, 2nd"
 
 
 @pytest.mark.parametrize(
