@@ -36,6 +36,7 @@ async def test_one_request_too_many_is_503_and_the_others_finish(world: World) -
             ]
             await sessions_wait_for_locks(world, 3)
             refused = await client.post("/v1/visits", **booking(world, slots[3]))
+            health = [await client.get(path) for path in ("/healthz", "/readyz")]
         finished = await asyncio.gather(*calling)
         afterwards = await client.post("/v1/visits", **booking(world, slots[3]))
 
@@ -43,6 +44,7 @@ async def test_one_request_too_many_is_503_and_the_others_finish(world: World) -
     assert refused.headers["Retry-After"] == "1"
     assert refused.headers["Content-Type"].startswith("application/json")
     assert refused.json()["request_id"] == refused.headers["X-Request-Id"]
+    assert [answer.status_code for answer in health] == [200, 200]
     assert [answer.status_code for answer in finished] == [201, 201, 201]
     assert afterwards.status_code == 201
 
