@@ -43,7 +43,10 @@ def is_one_sentence(said: Said, *parts: str) -> bool:
 def test_a_mistyped_command_is_told_what_is_wrong(
     arguments: list[str], part: str, bookwell: Bookwell
 ) -> None:
-    assert is_one_sentence(bookwell(*arguments), part)
+    said = bookwell(*arguments)
+
+    assert is_one_sentence(said, part)
+    assert "Value error" not in said.err  # a library's words
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_an_id_that_could_break_a_log_line_is_not_taken_over(
         "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
         TRACE.upper(),
         TRACE + "-more",
+        "ff" + TRACE[2:],  # the one version that can never be (W3C Trace Context, 3.2.2.1)
     ],
 )
 def test_a_trace_that_is_none_is_not_returned(clinic: Clinic, trace: str) -> None:
