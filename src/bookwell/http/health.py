@@ -39,7 +39,12 @@ class HealthBody(Struct, kw_only=True):
     checks: Checks
 
 
-_NOT_READY = {503: ResponseSpec(HealthBody, description="Not ready", generate_examples=False)}
+_ABOUT: dict[str, Any] = {
+    "tags": ["health"],
+    "security": [],
+    "response_description": "Ready",
+    "responses": {503: ResponseSpec(HealthBody, description="Not ready", generate_examples=False)},
+}
 
 
 async def _check(request: Request[Any, Any, Any]) -> Response[HealthBody]:
@@ -59,29 +64,13 @@ async def _check(request: Request[Any, Any, Any]) -> Response[HealthBody]:
     return Response(body, status_code=200 if ok else 503)
 
 
-@get(
-    "/healthz",
-    operation_id="healthz",
-    summary="Health",
-    tags=["health"],
-    security=[],
-    response_description="Ready",
-    responses=_NOT_READY,
-)
+@get("/healthz", operation_id="healthz", summary="Health", **_ABOUT)
 async def healthz(request: Request[Any, Any, Any]) -> Response[HealthBody]:
     """Whether the service and its database work."""
     return await _check(request)
 
 
-@get(
-    "/readyz",
-    operation_id="readyz",
-    summary="Readiness",
-    tags=["health"],
-    security=[],
-    response_description="Ready",
-    responses=_NOT_READY,
-)
+@get("/readyz", operation_id="readyz", summary="Readiness", **_ABOUT)
 async def readyz(request: Request[Any, Any, Any]) -> Response[HealthBody]:
     """Whether this worker should get requests."""
     return await _check(request)

@@ -10,7 +10,7 @@ refusal is remembered, a key that was used before is answered with what it led t
 
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -87,8 +87,8 @@ class Database:
         self._waiting += 1
         try:
             return await self._pool.acquire()
-        except Exception as error:
-            raise meaning_of(error, connection_lost=True) or error from error
+        except Exception as error:  # noqa: BLE001 - raised again, as ours
+            _raise_as_ours(error, connection_lost=True)
         finally:
             self._waiting -= 1
 
@@ -115,9 +115,9 @@ class Unit:
             self._transaction = self._connection.transaction()
             try:
                 await self._transaction.start()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again, as ours
                 await self._database.release(self._connection)
-                raise meaning_of(error, connection_lost=True) or error from error
+                _raise_as_ours(error, connection_lost=True)
         return self._connection
 
     async def __aexit__(
@@ -162,7 +162,7 @@ class Unit:
                 if isinstance(refusal, Refused):
                     await idempotency.settle_refusal(self._connection, self._call, refusal)
         except asyncpg.PostgresError as failure:
-            raise meaning_of(failure) or failure from failure
+            _raise_as_ours(failure, connection_lost=False)
         except (OSError, TimeoutError, *BROKEN) as failure:
             raise DatabaseUnavailable from failure
         if refusal is not None and refusal is not error:
@@ -174,6 +174,14 @@ class Unit:
         except asyncpg.InterfaceError:
             # The pool takes a connection that breaks away from whoever has it.
             return True
+
+
+def _raise_as_ours(error: BaseException, *, connection_lost: bool) -> NoReturn:
+    """Raise what the caller should hear of this error; a bug of ours as it is."""
+    meaning = meaning_of(error, connection_lost=connection_lost)
+    if meaning is None:
+        raise error
+    raise meaning from error
 
 
 async def _leave_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

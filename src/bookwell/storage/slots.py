@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from asyncpg import Record
-
 from bookwell.domain.catalog import Provider
 from bookwell.domain.errors import NotFound
 from bookwell.domain.ids import SLOT, new_id
@@ -30,7 +28,7 @@ async def create(connection: AnyConnection, provider: Provider, offered: Interva
         ends_at=offered.ends_at,
     )
     assert row is not None, "INSERT RETURNING answers a row"
-    return _slot_from(row)
+    return Slot(**row)
 
 
 async def get(
@@ -42,7 +40,7 @@ async def get(
     )
     if row is None:
         raise NotFound(NO_SUCH_SLOT)
-    return _slot_from(row)
+    return Slot(**row)
 
 
 async def list_earliest_first(
@@ -69,7 +67,7 @@ async def list_earliest_first(
         booked=booked,
         row_limit=row_limit,
     )
-    return [_slot_from(row) for row in rows]
+    return [Slot(**row) for row in rows]
 
 
 async def delete(connection: AnyConnection, slot: Slot) -> None:
@@ -77,15 +75,3 @@ async def delete(connection: AnyConnection, slot: Slot) -> None:
     deleted = await _delete_slot.rows(connection, brand_id=slot.brand_id, slot_id=slot.slot_id)
     if not deleted:
         raise NotFound(NO_SUCH_SLOT)
-
-
-def _slot_from(row: Record) -> Slot:
-    return Slot(
-        slot_id=row["slot_id"],
-        provider_id=row["provider_id"],
-        brand_id=row["brand_id"],
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-        booked=row["booked"],
-        created_at=row["created_at"],
-    )

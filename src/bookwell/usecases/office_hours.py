@@ -172,7 +172,8 @@ async def cancel_booking(database: Database, call: Call, booking_id: str) -> Off
             raise NotFound("There is no such booking.")
         if before.brand_id != call.brand_id or call.patient_id not in (None, before.patient_id):
             raise Forbidden("The booking is outside the current patient or brand.")
-        if not before.is_cancellable(now=await journal.now(connection)):
+        now = await journal.now(connection)
+        if not before.is_cancellable(now=now):
             raise BookingNotCancellable(status=str(before.status))
         booking = await office_hours.cancel(connection, before)
         await journal.record(
@@ -190,7 +191,7 @@ async def cancel_booking(database: Database, call: Call, booking_id: str) -> Off
                 patient_id=booking.patient_id,
                 brand_id=booking.brand_id,
                 slot_at=booking.slot_at,
-                cancelled_at=await journal.now(connection),
+                cancelled_at=now,
             ),
             sequence=booking.version,
             answer=booking,
