@@ -169,3 +169,12 @@ async def test_zero_is_no_limit(world: World) -> None:
 
     assert {answer.status_code for answer in answers} == {404}
     assert world.sql("SELECT count(*) FROM booking.rate_window") == [(0,)]
+
+
+async def test_a_call_that_names_another_brand_counts_as_well(world: World) -> None:
+    async with clients_of(world, 1, **LIMITS) as [client]:
+        answers = [
+            (await read(client, world.staff, x_brand_id="loopbio")).status_code for _ in range(6)
+        ]
+
+    assert answers == [403] * 5 + [429]

@@ -35,10 +35,10 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     holder = await plugged.authenticator.caller_of(_token_of(connection))
     if holder is None:
         raise InvalidToken
+    plugged.rates.count(holder, kind=handler.opt["rate"])
     caller = _with_named_brand(holder, connection.headers.get(BRAND_HEADER))
     facts_of(connection).caller = caller
     scope = handler.opt["scope"]
-    plugged.rates.count(holder, kind=handler.opt["rate"])
     if not caller.may(scope):
         raise InsufficientScope(scope=scope)
     for name, value in connection.path_params.items():
