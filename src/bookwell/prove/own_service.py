@@ -95,11 +95,11 @@ class OwnService:
 
     def start(self) -> None:
         """Start `bookwell serve` on our folder and port; it adopts the database that runs there."""
+        options = {"port": self.port, "workers": WORKERS, "data-dir": self.cluster.data_dir}
+        named = [f"--{name}={value}" for name, value in options.items()]
         with (self.folder / SERVICE_LOG).open("ab") as log:
             self._supervisor = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-P", "-m", "bookwell", "serve", "--host", HOST]
-                + ["--port", str(self.port), "--workers", str(WORKERS)]
-                + ["--data-dir", str(self.cluster.data_dir)],
+                [sys.executable, "-P", "-m", "bookwell", "serve", f"--host={HOST}", *named],
                 cwd=self.folder,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
