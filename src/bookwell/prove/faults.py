@@ -19,6 +19,7 @@ from typing import Self
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from bookwell.prove.own_service import OwnService, kill
+from bookwell.prove.report import Fault
 
 # Between the instant when the service is ready again and the next blow: long enough for the
 # clients to get into their stride, short enough for many blows.
@@ -41,8 +42,8 @@ class Target(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Blow:
-    """One entry of the schedule."""
+class Planned:
+    """One entry of the schedule of blows."""
 
     target: Target
     pause_seconds: float
@@ -51,7 +52,7 @@ class Blow:
 
 
 @dataclass(slots=True)
-class Fault:
+class Blow:
     """One blow that fell.
 
     `struck_at` and `ready_at` are instants of `time.monotonic()`. `ready_at` is None where the next
@@ -60,11 +61,19 @@ class Fault:
 
     target: Target
     struck_at: float
-    processes: int
+    process_count: int
     ready_at: float | None = None
 
+    def since(self, began_at: float) -> Fault:
+        """As the report tells it of a race that began at this instant of `time.monotonic()`."""
+        return Fault(
+            at=self.struck_at - began_at,
+            what=f"killed {self.target}",
+            healed_at=None if self.ready_at is None else self.ready_at - began_at,
+        )
 
-def schedule(seed: int) -> Iterator[Blow]:
+
+def schedule(seed: int) -> Iterator[Planned]:
     """Draw blows without end; of any four, counted from the first, each target has one."""
     # Its own, so that what the clients draw from the seed does not depend on the faults.
     drawn = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
@@ -73,7 +82,7 @@ def schedule(seed: int) -> Iterator[Blow]:
         for target in drawn.sample(list(Target), len(Target)):
             in_calm = is_first or drawn.randrange(HARDSHIP) > 0
             pause = drawn.uniform(*(CALM_SECONDS if in_calm else HARD_SECONDS))
-            yield Blow(target, pause, in_calm)
+            yield Planned(target, pause, in_calm)
             is_first = False
 
 
@@ -84,7 +93,7 @@ class Faults:
     """
 
     def __init__(self, service: OwnService, seed: int) -> None:
-        self.struck: list[Fault] = []
+        self.struck: list[Blow] = []
         self._service = service
         self._schedule = schedule(seed)
         self._stop = threading.Event()
@@ -123,20 +132,20 @@ class Faults:
 
     def _run(self) -> None:
         try:
-            for blow in self._schedule:
-                if not self._await_moment(blow):
+            for planned in self._schedule:
+                if not self._await_moment(planned):
                     return
-                self._strike(blow.target)
+                self._strike(planned.target)
         except Exception as error:  # noqa: BLE001 - raised again by `finish`
             self._failure = error
 
-    def _await_moment(self, blow: Blow) -> bool:
+    def _await_moment(self, planned: Planned) -> bool:
         """Wait for the moment of this blow; False when there are to be no more."""
-        if blow.in_calm:
+        if planned.in_calm:
             if not self._service.wait_until_ready(until=self._stop.is_set):
                 return False
             self._mark_ready()
-        deadline = time.monotonic() + blow.pause_seconds
+        deadline = time.monotonic() + planned.pause_seconds
         while time.monotonic() < deadline:
             if self._stop.wait(POLL_S):
                 return False
@@ -149,10 +158,10 @@ class Faults:
 
     def _strike(self, target: Target) -> None:
         struck_at = time.monotonic()
-        processes = _STRIKES[target](self._service)
+        process_count = _STRIKES[target](self._service)
         # While the service gets up after another blow, there may be nobody to strike.
-        if processes:
-            self.struck.append(Fault(target, struck_at, processes))
+        if process_count:
+            self.struck.append(Blow(target, struck_at, process_count))
         self._service.start_if_gone()
 
 
