@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -12,13 +13,15 @@ from litestar.exceptions import HTTPException
 
 from bookwell import logs
 from bookwell.domain.errors import BookwellError
+from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
-from bookwell.http import admin, health, office_hours, openapi, slots, tokens, visits
+from bookwell.http import admin, health, holds, office_hours, openapi, slots, tokens, visits
 from bookwell.http.bodies import JsonRequest
 from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.settings import Settings
+from bookwell.storage import holds as hold_rows
 from bookwell.storage import idempotency, revocations
 from bookwell.storage.database import Database
 from bookwell.usecases.identity import Authenticator, IntrospectedTokens, OwnTokens
@@ -26,6 +29,8 @@ from bookwell.usecases.rates import EXCHANGE_SECONDS, RateLimits
 
 # Idempotency keys are kept for a day; a minute more harms nobody.
 SWEEP_SECONDS = 60.0
+# Readers see a hold end to the second; its event follows within this.
+EXPIRE_SECONDS = 1.0
 
 _log = structlog.get_logger("bookwell.app")
 
@@ -38,6 +43,7 @@ def routes(settings: Settings | None = None) -> Litestar:
     return Litestar(
         route_handlers=[
             *visits.ROUTES,
+            *holds.ROUTES,
             *slots.ROUTES,
             *office_hours.ROUTES,
             *admin.ROUTES,
@@ -94,12 +100,27 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
             }
         )
         authenticator = await _authenticator(settings, database, stack)
-        plug_into(app, Plugged(database=database, authenticator=authenticator, rates=rates))
+        plug_into(
+            app,
+            Plugged(
+                database=database,
+                authenticator=authenticator,
+                rates=rates,
+                hold_terms=HoldTerms(
+                    length=timedelta(minutes=settings.hold_minutes), holds_max=settings.holds_max
+                ),
+            ),
+        )
 
         async def sweep() -> None:
             async with database.reading() as connection:
                 await idempotency.sweep(connection)
 
+        async def expire_holds() -> None:
+            async with database.reading() as connection:
+                await hold_rows.sweep(connection)
+
+        _keep_doing(stack, "expire_holds", expire_holds, every=EXPIRE_SECONDS)
         _keep_doing(stack, "sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)
         _keep_doing(
             stack, "exchange_rates", lambda: rates.exchange(database), every=EXCHANGE_SECONDS

@@ -51,6 +51,12 @@ class Settings:
         "Requests a worker has in hand at once; one more is answered 503 `overloaded`.",
         at_least=1,
     )
+    hold_minutes: float = _setting(
+        5.0, "How long a slot is held for a patient who has not confirmed yet.", at_least=0.05
+    )
+    holds_max: int = _setting(
+        5, "Slots that one patient may hold at once in a brand.", at_least=1, at_most=1000
+    )
     body_bytes_max: int = _setting(
         262_144, "The longest request body in bytes; a longer one is answered 413."
     )

@@ -6,7 +6,8 @@
       InsufficientScope, Forbidden   somebody, but not for this
       NotFound                       no such thing for this caller
       Conflict                       a lost race or something that exists already
-        SlotUnavailable, SeatUnavailable, AlreadyExists, IdempotencyKeyMismatch
+        SlotUnavailable, SeatUnavailable, TooManyHolds, AlreadyExists, IdempotencyKeyMismatch
+      HoldExpired                    it was there, and its time is over
       WrongState                     the thing is there, but not in the state for this
         VisitNotCancellable, … , VersionMismatch
       RateLimited                    too many calls in this minute
@@ -93,6 +94,12 @@ class SeatUnavailable(Conflict):
     code = "slot_unavailable"
 
 
+class TooManyHolds(Conflict):
+    """This patient holds as many slots as a patient may."""
+
+    code = "too_many_holds"
+
+
 class AlreadyExists(Conflict):
     """This id is taken."""
 
@@ -105,8 +112,20 @@ class IdempotencyKeyMismatch(Conflict):
     code = "idempotency_key_payload_mismatch"
 
 
+class HoldExpired(Refused):
+    """The hold ran out before it was confirmed."""
+
+    code = "hold_expired"
+
+
 class WrongState(Refused):
     """The thing is not in a state that allows this."""
+
+
+class VisitNotConfirmable(WrongState):
+    """Only a held visit can be confirmed."""
+
+    code = "visit_not_confirmable"
 
 
 class VisitNotCancellable(WrongState):

@@ -11,8 +11,32 @@ import msgspec
 from msgspec import Struct
 
 
+class VisitHeld(Struct, frozen=True, kw_only=True):
+    """A slot is reserved for a patient until `hold_expires_at`."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    slot_end: datetime
+    visit_type: str
+    hold_expires_at: datetime
+
+
+class VisitExpired(Struct, frozen=True, kw_only=True):
+    """A hold ran out before it was confirmed; its time is free again."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    expired_at: datetime
+
+
 class VisitCreated(Struct, frozen=True, kw_only=True):
-    """A visit was booked."""
+    """A visit was booked, at once or by confirming a hold; `created_at` is that instant."""
 
     visit_id: str
     patient_id: str
@@ -143,6 +167,8 @@ class OfficeHourBookingCancelled(Struct, frozen=True, kw_only=True):
 
 
 EVENTS: dict[str, type[Struct]] = {
+    "booking.visit.held.v1": VisitHeld,
+    "booking.visit.expired.v1": VisitExpired,
     "booking.visit.created.v1": VisitCreated,
     "booking.visit.imported.v1": VisitImported,
     "booking.visit.rescheduled.v1": VisitRescheduled,

@@ -9,14 +9,17 @@ from msgspec import Struct
 
 from bookwell.domain.errors import (
     BookwellError,
+    HoldExpired,
     VersionMismatch,
     VisitNotCancellable,
     VisitNotCompletable,
+    VisitNotConfirmable,
     VisitNotMissed,
     VisitNotReadyForCheckIn,
     VisitNotReschedulable,
     WrongState,
 )
+from bookwell.domain.holds import HoldTerms
 
 
 class VisitStatus(StrEnum):
@@ -40,7 +43,7 @@ class Visit(Struct, frozen=True, kw_only=True):
 
     `reason`, `notes` and `cancel_reason` are protected health information: they go to the caller
     and to the database, and nowhere else. `version` counts the changes from 1, and is the number
-    of the visit's newest event.
+    of the visit's newest event. `hold_expires_at` is there while it is held, and once expired.
     """
 
     visit_id: str
@@ -59,17 +62,29 @@ class Visit(Struct, frozen=True, kw_only=True):
     version: int
     starts_at: datetime
     ends_at: datetime
+    hold_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One arrow of the state machine: where it leads, where it may start, how it is refused."""
+    """One arrow of the state machine: where it leads, where it may start, how it is refused.
+
+    `event_type` is the fact that others hear of.
+    """
 
     verb: str
     to_status: VisitStatus
     from_statuses: frozenset[VisitStatus]
     refusal: type[WrongState]
+    event_type: str
     only_once_begun: bool = False
+
+    @property
+    def audit_type(self) -> str:
+        """What the audit calls it; a confirmed hold is there confirmed, and for others created."""
+        if self.verb == "confirm":
+            return "visit.confirmed"
+        return self.event_type.removeprefix("booking.").removesuffix(".v1")
 
     def refusal_of(
         self, visit: Visit, *, now: datetime, versions: Sequence[int] | None
@@ -77,37 +92,88 @@ class Transition:
         """Why this change of this visit is refused, or None where it is allowed."""
         if versions is not None and visit.version not in versions:
             return VersionMismatch(version=visit.version)
+        if self is CONFIRM and visit.status is VisitStatus.EXPIRED:
+            return HoldExpired(expired_at=visit.hold_expires_at)
         begun = visit.starts_at <= now
         if visit.status not in self.from_statuses or (self.only_once_begun and not begun):
             return self.refusal(status=str(visit.status))
         return None
 
 
+CONFIRM = Transition(
+    "confirm",
+    VisitStatus.BOOKED,
+    frozenset({VisitStatus.HELD}),
+    VisitNotConfirmable,
+    "booking.visit.created.v1",
+)
 CANCEL = Transition(
     "cancel",
     VisitStatus.CANCELLED,
     frozenset({VisitStatus.HELD, VisitStatus.BOOKED}),
     VisitNotCancellable,
+    "booking.visit.cancelled.v1",
 )
 RESCHEDULE = Transition(
-    "reschedule", VisitStatus.BOOKED, frozenset({VisitStatus.BOOKED}), VisitNotReschedulable
+    "reschedule",
+    VisitStatus.BOOKED,
+    frozenset({VisitStatus.BOOKED}),
+    VisitNotReschedulable,
+    "booking.visit.rescheduled.v1",
 )
 CHECK_IN = Transition(
-    "check_in", VisitStatus.CHECKED_IN, frozenset({VisitStatus.BOOKED}), VisitNotReadyForCheckIn
+    "check_in",
+    VisitStatus.CHECKED_IN,
+    frozenset({VisitStatus.BOOKED}),
+    VisitNotReadyForCheckIn,
+    "booking.visit.checked_in.v1",
 )
 COMPLETE = Transition(
     "complete",
     VisitStatus.COMPLETED,
     frozenset({VisitStatus.BOOKED, VisitStatus.CHECKED_IN}),
     VisitNotCompletable,
+    "booking.visit.completed.v1",
 )
 MARK_NO_SHOW = Transition(
     "mark_no_show",
     VisitStatus.NO_SHOW,
     frozenset({VisitStatus.BOOKED}),
     VisitNotMissed,
+    "booking.visit.no_show.v1",
     only_once_begun=True,
 )
 
-# The whole state machine. docs/reference/statuses.md is drawn from it.
-TRANSITIONS = (CANCEL, RESCHEDULE, CHECK_IN, COMPLETE, MARK_NO_SHOW)
+# The whole state machine but its beginnings (booking, holding) and the end of a hold that nobody
+# confirms. docs/reference/statuses.md is drawn from it.
+TRANSITIONS = (CONFIRM, CANCEL, RESCHEDULE, CHECK_IN, COMPLETE, MARK_NO_SHOW)
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """A slot wanted for a patient; with terms to hold it, without to book it."""
+
+    patient_id: str
+    slot_id: str
+    visit_type: str
+    provider_id: str | None = None
+    reason: str | None = None
+    notes: str | None = None
+    terms: HoldTerms | None = None
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A visit to be taken along a transition.
+
+    `versions` are those it may have, `patient_id` and `slot_id` those it must have; None accepts
+    any. What else is given replaces the visit's own.
+    """
+
+    visit_id: str
+    transition: Transition
+    versions: Sequence[int] | None = None
+    patient_id: str | None = None
+    slot_id: str | None = None
+    cancel_reason: str | None = None
+    visit_type: str | None = None
+    reason: str | None = None
+    notes: str | None = None

@@ -6,6 +6,7 @@ from typing import Protocol
 from litestar import Litestar
 
 from bookwell.domain.callers import Caller
+from bookwell.domain.holds import HoldTerms
 from bookwell.storage.database import Database
 from bookwell.usecases.identity import Authenticator
 
@@ -26,6 +27,7 @@ class Plugged:
     database: Database
     authenticator: Authenticator
     rates: Rates
+    hold_terms: HoldTerms
 
 
 def plug_into(app: Litestar, plugged: Plugged) -> None:

@@ -6,9 +6,20 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import JSONBody, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
+from bookwell.domain.callers import Call
 from bookwell.domain.errors import Forbidden
-from bookwell.domain.visits import CANCEL, CHECK_IN, COMPLETE, MARK_NO_SHOW, Transition, Visit
+from bookwell.domain.visits import (
+    CANCEL,
+    CHECK_IN,
+    COMPLETE,
+    CONFIRM,
+    MARK_NO_SHOW,
+    Change,
+    Visit,
+    Wanted,
+)
 from bookwell.http.auth import caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of, etag, versions_wanted
 from bookwell.http.fields import Id, Notes, Reason, VisitType, or_none
@@ -22,11 +33,13 @@ from bookwell.http.paging import (
 )
 from bookwell.http.routes import PathId, operation, refusals
 from bookwell.usecases import visits
-from bookwell.usecases.visits import WantedVisit
 
 
 class VisitBody(Struct, kw_only=True):
-    """A visit. `version` is also its ETag; `start_time` and `end_time` are its slot's."""
+    """A visit. `version` is also its ETag; `start_time` and `end_time` are its slot's.
+
+    `hold_expires_at` is there while it is held, and once it is expired.
+    """
 
     id: str
     brand_id: str
@@ -43,6 +56,7 @@ class VisitBody(Struct, kw_only=True):
     updated_at: datetime
     start_time: datetime
     end_time: datetime
+    hold_expires_at: datetime | None
     version: int
 
 
@@ -61,6 +75,15 @@ class BookVisit(Struct, kw_only=True):
     slot_id: Id
     visit_type: VisitType
     provider_id: Id | UnsetType = UNSET
+    reason: Reason | UnsetType | None = UNSET
+    notes: Notes | UnsetType | None = UNSET
+    hold_id: Id | UnsetType = UNSET
+
+
+class ConfirmVisit(Struct, kw_only=True):
+    """What to say of the visit now that was not said when it was held."""
+
+    visit_type: VisitType | UnsetType = UNSET
     reason: Reason | UnsetType | None = UNSET
     notes: Notes | UnsetType | None = UNSET
 
@@ -100,6 +123,7 @@ def visit_body(visit: Visit) -> VisitBody:
         updated_at=visit.updated_at,
         start_time=visit.starts_at,
         end_time=visit.ends_at,
+        hold_expires_at=visit.hold_expires_at,
         version=visit.version,
     )
 
@@ -138,12 +162,37 @@ async def list_visits(
     **operation("book_visit", "Book a visit", tag="visits", scope="write:visits"),
     response_description="Visit booked",
     responses=refusals(
-        {400: "Validation error", 404: "Slot or patient not found", 409: "Slot already booked"}
+        {
+            400: "Validation error",
+            404: "Slot or patient not found",
+            409: "Slot already booked",
+            410: "The hold has expired",
+            412: "Cannot confirm visit in current status",
+        }
     ),
 )
 async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response[VisitBody]:
-    """Book a slot for a patient. Of any number of callers, one wins; the others hear 409."""
-    wanted = WantedVisit(
+    """Book a slot for a patient. Of any number of callers, one wins; the others hear 409.
+
+    With `hold_id`, the slot that is held for this patient becomes the booked visit.
+    """
+    call = await call_of(request, brand_id=data.brand_id)
+    if data.hold_id is not UNSET:
+        return await _change(
+            request,
+            Change(
+                visit_id=data.hold_id,
+                transition=CONFIRM,
+                patient_id=data.patient_id,
+                slot_id=data.slot_id,
+                visit_type=data.visit_type,
+                reason=or_none(data.reason),
+                notes=or_none(data.notes),
+            ),
+            call=call,
+            status_code=201,
+        )
+    wanted = Wanted(
         patient_id=data.patient_id,
         slot_id=data.slot_id,
         visit_type=data.visit_type,
@@ -151,9 +200,8 @@ async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response
         reason=or_none(data.reason),
         notes=or_none(data.notes),
     )
-    call = await call_of(request, brand_id=data.brand_id)
     return await answer(
-        visits.book_visit(database_of(request), call, wanted), Visit, visit_body, status_code=201
+        visits.take_slot(database_of(request), call, wanted), Visit, visit_body, status_code=201
     )
 
 
@@ -170,6 +218,38 @@ async def get_visit(request: AnyRequest, visit_id: PathId) -> Response[VisitBody
 
 
 @post(
+    "/v1/visits/{id:str}/confirm",
+    **operation("confirm_visit", "Confirm a held visit", tag="visits", scope="write:visits"),
+    status_code=200,
+    response_description="Visit booked",
+    responses=refusals(
+        {
+            404: "Not found",
+            410: "The hold has expired",
+            412: "Cannot confirm visit in current status",
+        }
+    ),
+)
+async def confirm_visit(
+    request: AnyRequest,
+    visit_id: PathId,
+    data: JSONBody[ConfirmVisit | None] = None,
+) -> Response[VisitBody]:
+    """Book a held visit. What is given here replaces what was said when it was held."""
+    said = data or ConfirmVisit()
+    return await _change(
+        request,
+        Change(
+            visit_id=visit_id,
+            transition=CONFIRM,
+            visit_type=or_none(said.visit_type),
+            reason=or_none(said.reason),
+            notes=or_none(said.notes),
+        ),
+    )
+
+
+@post(
     "/v1/visits/{id:str}/cancel",
     **operation("cancel_visit", "Cancel a visit", tag="visits", scope="write:visits"),
     status_code=200,
@@ -183,7 +263,9 @@ async def cancel_visit(
 ) -> Response[VisitBody]:
     """Cancel a held or booked visit; its time is free at once. The body may be absent or empty."""
     reason = or_none(data.reason) if data else None
-    return await _change(request, visit_id, CANCEL, cancel_reason=reason)
+    return await _change(
+        request, Change(visit_id=visit_id, transition=CANCEL, cancel_reason=reason)
+    )
 
 
 @post(
@@ -224,7 +306,7 @@ async def reschedule_visit(
 )
 async def check_in_visit(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
     """The patient is there."""
-    return await _change(request, visit_id, CHECK_IN)
+    return await _change(request, Change(visit_id=visit_id, transition=CHECK_IN))
 
 
 @post(
@@ -240,7 +322,8 @@ async def complete_visit(
     data: JSONBody[CompleteVisit | None] = None,
 ) -> Response[VisitBody]:
     """The visit took place. Notes given here replace the visit's. For staff and services."""
-    return await _change(request, visit_id, COMPLETE, notes=or_none(data.notes) if data else None)
+    notes = or_none(data.notes) if data else None
+    return await _change(request, Change(visit_id=visit_id, transition=COMPLETE, notes=notes))
 
 
 @post(
@@ -252,33 +335,23 @@ async def complete_visit(
 )
 async def mark_no_show(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
     """The patient did not come; possible once the slot has begun. For staff and services."""
-    return await _change(request, visit_id, MARK_NO_SHOW)
+    return await _change(request, Change(visit_id=visit_id, transition=MARK_NO_SHOW))
 
 
 async def _change(
-    request: AnyRequest,
-    visit_id: str,
-    transition: Transition,
-    *,
-    cancel_reason: str | None = None,
-    notes: str | None = None,
+    request: AnyRequest, change: Change, *, call: Call | None = None, status_code: int = 200
 ) -> Response[VisitBody]:
-    changed = visits.change_visit(
-        database_of(request),
-        await call_of(request),
-        visit_id,
-        transition,
-        versions=versions_wanted(request),
-        cancel_reason=cancel_reason,
-        notes=notes,
-    )
-    return await answer(changed, Visit, visit_body)
+    call = call or await call_of(request)
+    change = replace(change, versions=versions_wanted(request))
+    changed = visits.change_visit(database_of(request), call, change)
+    return await answer(changed, Visit, visit_body, status_code=status_code)
 
 
 ROUTES = [
     list_visits,
     book_visit,
     get_visit,
+    confirm_visit,
     cancel_visit,
     reschedule_visit,
     check_in_visit,

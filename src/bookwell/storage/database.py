@@ -1,16 +1,18 @@
-"""The pool, and the three ways to use it: read, one statement, one transaction.
+"""The pool, and the ways to use it: read, one statement, one transaction, in company.
 
     async with database.statement(call) as connection:     # the statement is the transaction
     async with database.transaction(call) as connection:   # BEGIN … COMMIT
     async with database.reading() as connection:
+    await database.lane(Takes).write(item)                 # one statement, perhaps with others
 
 Leaving the block turns PostgreSQL's errors into ours, and settles the caller's idempotency key: a
 refusal is remembered, a key that was used before is answered with what it led to.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -20,6 +22,7 @@ from bookwell.domain.callers import Call
 from bookwell.domain.errors import DatabaseUnavailable, Overloaded, Refused
 from bookwell.storage import idempotency
 from bookwell.storage.failures import BROKEN, IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
+from bookwell.storage.group_commit import Lane, Writing
 from bookwell.storage.statements import AnyConnection
 
 # A statement that takes longer than this is stuck; the caller gets a 503 and may try again.
@@ -34,6 +37,9 @@ RELEASE_TIMEOUT_SECONDS = 1
 # Requests waiting for a connection; more than this would wait longer than their callers do.
 WAITING_MAX = 512
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
 
 class Database:
     """A pool of connections to one PostgreSQL."""
@@ -41,6 +47,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._waiting = 0
+        self._lanes: dict[object, Lane[Any, Any]] = {}
 
     @classmethod
     async def connect(cls, url: str, *, pool_size: int) -> Self:
@@ -80,6 +87,13 @@ class Database:
     def reading(self) -> "Unit":
         """A connection to read with."""
         return Unit(self, None, is_transaction=False)
+
+    def lane(self, writing: "Callable[[Database], Writing[Item, Answer]]") -> "Lane[Item, Answer]":
+        """Where writes of this kind meet, to be written together; see group_commit."""
+        lane = self._lanes.get(writing)
+        if lane is None:
+            lane = self._lanes[writing] = Lane(writing(self))
+        return lane
 
     async def acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         if self._waiting >= WAITING_MAX:

@@ -9,6 +9,7 @@ from bookwell.domain.errors import (
     NotFound,
     SeatUnavailable,
     SlotUnavailable,
+    Unavailable,
 )
 
 # A constraint that a request can run into, and what the caller hears. Each has a test.
@@ -29,6 +30,9 @@ MEANING: dict[str, type[BookwellError]] = {
 
 IDEMPOTENCY_KEY_ONCE = "idempotency_key_once"
 
+# Two transactions crossed each other, or one waited too long for the other.
+_CROSSED = (asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
+
 # The server is away, full, stopping, overloaded, or chose this transaction as a victim. In each
 # case the transaction is gone as a whole and the same request may be sent again.
 _AWAY = (
@@ -38,8 +42,7 @@ _AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresSystemError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
+    *_CROSSED,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -67,3 +70,8 @@ def meaning_of(error: BaseException, *, connection_lost: bool = False) -> Bookwe
     if isinstance(error, _AWAY) or (connection_lost and isinstance(error, BROKEN)):
         return DatabaseUnavailable()
     return None
+
+
+def is_of_one_row(error: Unavailable) -> bool:
+    """Whether some row is why a statement for many failed, and the database is well."""
+    return isinstance(error.__cause__, _CROSSED)

@@ -5,6 +5,7 @@ aiosql inspects the connection anew at each one, which costs as much as the rest
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -67,3 +68,12 @@ STATEMENTS = _load()
 def statement(name: str) -> Statement:
     """The statement of that name; a wrong name fails the import, not the request."""
     return STATEMENTS[name]
+
+
+def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows of one-row parameters as what a statement for many takes: `each_name` for each name."""
+    gathered: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            gathered.setdefault(f"each_{name}", []).append(value)
+    return gathered

@@ -1,21 +1,26 @@
-"""Visits in PostgreSQL. What carries the day, booking and cancelling, is one statement each."""
+"""Visits in PostgreSQL: reading them, moving them, and what their status becomes."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 
 import asyncpg
 from asyncpg import Record
+from msgspec import Struct
 
 from bookwell.domain.callers import Call
-from bookwell.domain.errors import NotFound, SlotUnavailable
-from bookwell.domain.ids import EVENT, VISIT, new_id
-from bookwell.domain.visits import Transition, Visit, VisitStatus
+from bookwell.domain.errors import BookwellError, NotFound, SlotUnavailable
+from bookwell.domain.ids import EVENT, new_id
+from bookwell.domain.visits import Change, Visit, VisitStatus
+from bookwell.storage import holds
+from bookwell.storage.database import Database
+from bookwell.storage.group_commit import ALONE, Alone
 from bookwell.storage.idempotency import key_values
 from bookwell.storage.journal import actor_values
-from bookwell.storage.statements import AnyConnection, statement
+from bookwell.storage.statements import AnyConnection, columns, statement
 
-_book_visit = statement("book_visit")
 _change_visit_status = statement("change_visit_status")
+_change_visit_statuses = statement("change_visit_statuses")
 _get_visit = statement("get_visit")
 _lock_visit = statement("lock_visit")
 _lock_providers_of_move = statement("lock_providers_of_move")
@@ -23,113 +28,123 @@ _move_visit = statement("move_visit")
 _list_visits_of_brand = statement("list_visits_of_brand")
 _list_visits_of_patient = statement("list_visits_of_patient")
 
-NO_SUCH_SLOT = "There is no such slot."
-NO_SUCH_PATIENT = "There is no such patient."
 NO_SUCH_VISIT = "There is no such visit."
 
 
-async def book(
-    connection: AnyConnection,
-    call: Call,
-    *,
-    patient_id: str,
-    slot_id: str,
-    visit_type: str,
-    provider_id: str | None,
-    reason: str | None,
-    notes: str | None,
-) -> Visit:
-    """Book the slot for the patient, with its event, audit and idempotency rows.
+class _Changing(Struct, frozen=True):
+    call: Call
+    change: Change
+    event_id: str
 
-    Raises:
-        NotFound: The brand has no such slot (of that provider), or no such patient.
-        SlotUnavailable: The slot has begun, or the provider's time is taken.
+    def values(self) -> dict[str, object]:
+        """The parameters of change_visit_status."""
+        change, call = self.change, self.call
+        return {
+            "event_id": self.event_id,
+            "brand_id": call.brand_id,
+            "visit_id": change.visit_id,
+            "patient_id": change.patient_id,
+            "slot_id": change.slot_id,
+            "to_status": change.transition.to_status,
+            "from_statuses": sorted(change.transition.from_statuses),
+            "once_begun": change.transition.only_once_begun,
+            "versions": change.versions,
+            "cancel_reason": change.cancel_reason,
+            "visit_type": change.visit_type,
+            "reason": change.reason,
+            "notes": change.notes,
+            "event_type": change.transition.event_type,
+            "audit_type": change.transition.audit_type,
+            **actor_values(call),
+            **key_values(call),
+        }
+
+
+async def change_status(database: Database, call: Call, change: Change) -> Visit | None:
+    """Make the change, with its event, audit and idempotency rows.
+
+    Returns None where the visit is not there, or in no state for it.
     """
-    row = await _book_visit.row(
-        connection,
-        visit_id=new_id(VISIT),
-        event_id=new_id(EVENT),
-        brand_id=call.brand_id,
-        patient_id=patient_id,
-        slot_id=slot_id,
-        provider_id=provider_id,
-        visit_type=visit_type,
-        reason=reason,
-        notes=notes,
-        **actor_values(call),
-        **key_values(call),
-    )
-    assert row is not None, "book_visit answers one row"
-    if row["visit_id"] is not None:
-        return _visit_from(row)
-    if not row["slot_found"] or not row["provider_matches"]:
-        raise NotFound(NO_SUCH_SLOT)
-    if not row["patient_found"]:
-        raise NotFound(NO_SUCH_PATIENT)
-    raise SlotUnavailable(slot_id=slot_id)
+    return await database.lane(_Changes).write(_Changing(call, change, new_id(EVENT)))
 
 
-async def change_status(
+class _Changes:
+    """How statuses are changed; see group_commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def one(self, changing: _Changing, /) -> Visit | None:
+        async with self._database.statement(changing.call) as connection:
+            row = await _change_visit_status.row(connection, **changing.values())
+        return visit_from(row) if row else None
+
+    async def many(
+        self, changes: Sequence[_Changing], /
+    ) -> list[Visit | BookwellError | Alone | None]:
+        values = columns(changing.values() for changing in changes)
+        for name in ("each_from_statuses", "each_versions"):
+            values[name] = [None if item is None else json.dumps(item) for item in values[name]]
+        async with self._database.reading() as connection:
+            rows = await _change_visit_statuses.rows(connection, **values)
+        outcomes: list[Visit | BookwellError | Alone | None] = [ALONE] * len(changes)
+        for row in rows:
+            outcomes[row["position"] - 1] = visit_from(row)
+        return outcomes
+
+    def apart(self, changing: _Changing, /) -> Iterable[Hashable]:
+        call = changing.call
+        yield changing.change.visit_id
+        if call.key is not None:
+            yield call.brand_id, call.caller.role, call.caller.subject, call.key.route, call.key.key
+
+
+async def get(
     connection: AnyConnection,
     call: Call,
     visit_id: str,
-    transition: Transition,
     *,
-    versions: Sequence[int] | None,
-    cancel_reason: str | None = None,
-    notes: str | None = None,
-) -> Visit | None:
-    """Take the visit along `transition`; None where it is not in a state for it, or not there."""
-    row = await _change_visit_status.row(
+    patient_id: str | None = None,
+    slot_id: str | None = None,
+) -> Visit:
+    """The visit, if this caller may see it and it is of that patient and slot; else NotFound."""
+    row = await _get_visit.row(
         connection,
-        event_id=new_id(EVENT),
         brand_id=call.brand_id,
-        patient_id=call.patient_id,
+        patient_id=call.patient_id if patient_id is None else patient_id,
+        slot_id=slot_id,
         visit_id=visit_id,
-        to_status=transition.to_status,
-        from_statuses=sorted(transition.from_statuses),
-        once_begun=transition.only_once_begun,
-        versions=versions,
-        cancel_reason=cancel_reason,
-        notes=notes,
-        **actor_values(call),
-        **key_values(call),
     )
-    return _visit_from(row) if row else None
-
-
-async def get(connection: AnyConnection, call: Call, visit_id: str) -> Visit:
-    """The visit, if this caller may see it; NotFound otherwise."""
-    return _found(
-        await _get_visit.row(
-            connection, brand_id=call.brand_id, patient_id=call.patient_id, visit_id=visit_id
-        )
-    )
+    if row is None:
+        raise NotFound(NO_SUCH_VISIT)
+    return visit_from(row)
 
 
 async def lock_for_move(
     connection: AnyConnection, call: Call, visit_id: str, *, new_slot_id: str
 ) -> Visit:
-    """Lock both providers and the visit, and return it as it is now; NotFound where it is not."""
-    await _lock_providers_of_move.rows(
+    """Lock both providers and the visit, and return it as it is now; NotFound where it is not.
+
+    The providers' past holds are ended, so that none of them is in the way.
+    """
+    providers = await _lock_providers_of_move.rows(
         connection, brand_id=call.brand_id, visit_id=visit_id, slot_id=new_slot_id
     )
-    return _found(
-        await _lock_visit.row(
-            connection, brand_id=call.brand_id, patient_id=call.patient_id, visit_id=visit_id
-        )
-    )
+    await _lock_visit.row(connection, brand_id=call.brand_id, visit_id=visit_id)
+    visit = await get(connection, call, visit_id)
+    await holds.expire_of_providers(connection, [row["provider_no"] for row in providers])
+    return visit
 
 
 async def move(connection: AnyConnection, call: Call, visit_id: str, *, new_slot_id: str) -> Visit:
     """Give the visit the new slot's time and provider; SlotUnavailable if the referee objects."""
     try:
-        row = await _move_visit.row(
+        await _move_visit.run(
             connection, brand_id=call.brand_id, visit_id=visit_id, slot_id=new_slot_id
         )
     except asyncpg.ExclusionViolationError as error:
         raise SlotUnavailable(slot_id=new_slot_id) from error
-    return _found(row)
+    return await get(connection, call, visit_id)
 
 
 async def list_newest_first(
@@ -159,16 +174,11 @@ async def list_newest_first(
             before_id=before_id,
             row_limit=row_limit,
         )
-    return [_visit_from(row) for row in rows]
+    return [visit_from(row) for row in rows]
 
 
-def _found(row: Record | None) -> Visit:
-    if row is None:
-        raise NotFound(NO_SUCH_VISIT)
-    return _visit_from(row)
-
-
-def _visit_from(row: Record) -> Visit:
+def visit_from(row: Record) -> Visit:
+    """The visit in a row that has its columns."""
     return Visit(
         visit_id=row["visit_id"],
         brand_id=row["brand_id"],
@@ -186,4 +196,5 @@ def _visit_from(row: Record) -> Visit:
         version=row["version"],
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
+        hold_expires_at=row["hold_expires_at"],
     )

@@ -7,7 +7,7 @@ from itertools import islice
 from bookwell.domain.callers import Call
 from bookwell.domain.catalog import ProviderKind
 from bookwell.domain.imports import Line, Refusal, Row, read_row
-from bookwell.storage import catalog, imports, journal
+from bookwell.storage import catalog, holds, imports, journal
 from bookwell.storage.database import Database
 from bookwell.storage.imports import Person
 from bookwell.storage.statements import AnyConnection
@@ -83,6 +83,7 @@ async def _add(connection: AnyConnection, call: Call, lines: list[Line], batch: 
         return set()
     provider_ids = list(dict.fromkeys(line.provider_id for line in lines))
     people = await imports.lock_providers(connection, call, provider_ids)
+    await holds.expire_of_providers(connection, [person.provider_no for person in people.values()])
     willing = []
     for line in lines:
         person = people[line.provider_id]

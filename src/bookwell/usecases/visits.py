@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec.structs import replace
 
 from bookwell.domain.callers import Call, Role
 from bookwell.domain.errors import Forbidden, NotFound, SlotUnavailable, VersionMismatch
 from bookwell.domain.events import VisitRescheduled
-from bookwell.domain.visits import COMPLETE, MARK_NO_SHOW, RESCHEDULE, Transition, Visit
-from bookwell.storage import journal, slots, visits
+from bookwell.domain.visits import COMPLETE, MARK_NO_SHOW, RESCHEDULE, Change, Visit, Wanted
+from bookwell.storage import journal, slots, takes, visits
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
 from bookwell.usecases.paging import FAR_FUTURE, Page
@@ -18,37 +18,17 @@ from bookwell.usecases.paging import FAR_FUTURE, Page
 _LOOKS_MAX = 3
 
 
-class WantedVisit(Struct, frozen=True, kw_only=True):
-    """What a caller asks to be booked."""
-
-    patient_id: str
-    slot_id: str
-    visit_type: str
-    provider_id: str | None = None
-    reason: str | None = None
-    notes: str | None = None
-
-
-async def book_visit(database: Database, call: Call, wanted: WantedVisit) -> Visit:
-    """Book the slot for the patient, or say who was first.
+async def take_slot(database: Database, call: Call, wanted: Wanted) -> Visit:
+    """Book the slot for the patient, or hold it where `wanted` has terms; or say who was first.
 
     Raises:
         NotFound: No such slot of the brand, or no such patient for this caller.
         SlotUnavailable: The slot has begun, or the provider's time is taken in whatever brand.
+        TooManyHolds: The patient holds as many slots as the terms allow.
     """
     if call.patient_id is not None and wanted.patient_id != call.patient_id:
-        raise NotFound(visits.NO_SUCH_PATIENT)
-    async with database.statement(call) as connection:
-        return await visits.book(
-            connection,
-            call,
-            patient_id=wanted.patient_id,
-            slot_id=wanted.slot_id,
-            visit_type=wanted.visit_type,
-            provider_id=wanted.provider_id,
-            reason=wanted.reason,
-            notes=wanted.notes,
-        )
+        raise NotFound(takes.NO_SUCH_PATIENT)
+    return await takes.take(database, call, wanted)
 
 
 async def get_visit(database: Database, call: Call, visit_id: str) -> Visit:
@@ -84,43 +64,35 @@ async def list_visits(
     return Page.cut(found, limit, lambda visit: (visit.starts_at, visit.visit_id))
 
 
-async def change_visit(
-    database: Database,
-    call: Call,
-    visit_id: str,
-    transition: Transition,
-    *,
-    versions: Sequence[int] | None = None,
-    cancel_reason: str | None = None,
-    notes: str | None = None,
-) -> Visit:
-    """Cancel, check in, complete or mark as no-show: take the visit along one transition.
-
-    `versions` are those the caller may have seen (If-Match); None accepts any.
+async def change_visit(database: Database, call: Call, change: Change) -> Visit:
+    """Confirm, cancel, check in, complete or mark as no-show: take the visit along one transition.
 
     Raises:
-        NotFound: It is not this caller's to see.
-        WrongState: It is not in a state for this, or has changed since.
+        NotFound: It is not this caller's to see, or not of the patient and slot it must be of.
+        WrongState: It is not in a state for this, or has changed since the versions named.
+        HoldExpired: It was held, and not confirmed in time.
         Forbidden: A patient does not complete visits, or mark them as missed.
     """
-    if call.caller.role is Role.PATIENT and transition in (COMPLETE, MARK_NO_SHOW):
+    if call.caller.role is Role.PATIENT and change.transition in (COMPLETE, MARK_NO_SHOW):
         raise Forbidden("Only staff and services may do this.")
+    if call.patient_id is not None:
+        if change.patient_id not in (None, call.patient_id):
+            raise NotFound(visits.NO_SUCH_VISIT)
+        change = replace(change, patient_id=call.patient_id)
     for _ in range(_LOOKS_MAX):
+        changed = await visits.change_status(database, call, change)
+        if changed is not None:
+            return changed
         async with database.statement(call) as connection:
-            changed = await visits.change_status(
+            visit = await visits.get(
                 connection,
                 call,
-                visit_id,
-                transition,
-                versions=versions,
-                cancel_reason=cancel_reason,
-                notes=notes,
+                change.visit_id,
+                patient_id=change.patient_id,
+                slot_id=change.slot_id,
             )
-            if changed is not None:
-                return changed
-            visit = await visits.get(connection, call, visit_id)
             now = await journal.now(connection)
-            refusal = transition.refusal_of(visit, now=now, versions=versions)
+            refusal = change.transition.refusal_of(visit, now=now, versions=change.versions)
             if refusal is not None:
                 raise refusal
         # Somebody changed it between our two looks, and now it is in a state for this again.

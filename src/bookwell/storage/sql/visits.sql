@@ -1,109 +1,59 @@
--- name: book_visit^
--- One statement, one transaction: lock the provider, look at the slot again behind the lock, insert
--- the visit unless the referee (visit_provider_no_overlap) objects, and write its event, audit and
--- idempotency rows. Answers one row; visit_id is null where nothing was booked, and the other
--- columns say why.
-WITH wanted AS (
-    SELECT slot_id, provider_no
-    FROM booking.slot
-    WHERE brand_id = :brand_id AND slot_id = :slot_id AND deleted_at IS NULL
-), provider AS (
-    SELECT p.provider_no, p.provider_id
-    FROM booking.provider AS p
-    JOIN wanted USING (provider_no)
-    WHERE p.provider_id = coalesce(:provider_id::text, p.provider_id)
-    FOR NO KEY UPDATE OF p
-), offered AS (
-    SELECT s.slot_id, s.starts_at, s.ends_at, provider.provider_no, provider.provider_id
-    FROM provider
-    JOIN booking.slot AS s ON s.slot_id = :slot_id AND s.deleted_at IS NULL
-    FOR SHARE OF s
-), patient AS (
-    SELECT patient_id
-    FROM booking.patient
-    WHERE brand_id = :brand_id AND patient_id = :patient_id
-), booked AS (
-    INSERT INTO booking.visit (
-        visit_id, brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
-        status, visit_type, reason, notes)
-    SELECT :visit_id, :brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
-           'booked', :visit_type, :reason, :notes
-    FROM offered CROSS JOIN patient
-    WHERE starts_at > booking.now()
-    ON CONFLICT ON CONSTRAINT visit_provider_no_overlap DO NOTHING
-    RETURNING *
-), visit AS (
-    SELECT visit_id, booked.brand_id, patient_id, provider_id, booked.slot_id, status, visit_type,
-           reason, notes, cancelled_at, cancel_reason, created_at, updated_at, version,
-           booked.starts_at, booked.ends_at
-    FROM booked CROSS JOIN offered
-), event AS (
-    INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
-    SELECT :event_id, brand_id, 'booking.visit.created.v1', visit_id, version,
-           jsonb_build_object(
-               'visit_id', visit_id, 'patient_id', patient_id, 'provider_id', provider_id,
-               'brand_id', brand_id, 'slot_start', booking.rfc3339(starts_at),
-               'slot_end', booking.rfc3339(ends_at), 'visit_type', visit_type,
-               'created_at', booking.rfc3339(created_at))
-    FROM visit
-), audit AS (
-    INSERT INTO booking.audit (
-        actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
-        request_id, details)
-    SELECT :actor_type, :actor_id, :actor_brand_id, 'visit.created', 'visit', visit_id, brand_id,
-           :request_id, jsonb_build_object('slot_id', slot_id, 'status', status, 'version', version)
-    FROM visit
-), remembered AS (
-    INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
-    SELECT brand_id, :caller, :route, :key, :fingerprint, 'done', to_jsonb(visit)
-    FROM visit
-    WHERE :key::text IS NOT NULL
-)
-SELECT EXISTS (SELECT FROM wanted) AS slot_found,
-       EXISTS (SELECT FROM provider) AS provider_matches,
-       EXISTS (SELECT FROM patient) AS patient_found,
-       visit.*
-FROM (SELECT 1) AS answer
-LEFT JOIN visit ON true;
-
 -- name: change_visit_status^
--- Cancel, check in, complete, mark as no-show: the visit in one of the statuses the change may start
--- from, or no row. The caller then reads the visit to say why.
-WITH changed AS (
+-- Confirm, cancel, check in, complete, mark as no-show: the visit after the change, or no row where it
+-- is not in one of the statuses the change may start from, or is a hold past its time. The caller
+-- then reads the visit to say why. Behind the provider's lock as everything that touches the
+-- provider's time: a visit that goes on taking it is compared with all others again.
+WITH provider AS (
+    SELECT provider_no, provider_id
+    FROM booking.provider
+    WHERE provider_no = (
+        SELECT provider_no FROM booking.visit WHERE brand_id = :brand_id AND visit_id = :visit_id)
+    FOR NO KEY UPDATE
+), changed AS (
     UPDATE booking.visit AS v
     SET status = :to_status,
         version = v.version + 1,
         updated_at = booking.now(),
         cancelled_at = CASE WHEN :to_status = 'cancelled' THEN booking.now() END,
         cancel_reason = CASE WHEN :to_status = 'cancelled' THEN :cancel_reason END,
-        notes = coalesce(:notes, v.notes)
-    FROM booking.provider AS p
+        visit_type = coalesce(:visit_type, v.visit_type),
+        reason = coalesce(:reason, v.reason),
+        notes = coalesce(:notes, v.notes),
+        hold_expires_at = NULL,
+        hold_place = NULL
+    FROM provider AS p
     WHERE p.provider_no = v.provider_no
         AND v.brand_id = :brand_id
         AND v.visit_id = :visit_id
         AND (:patient_id::text IS NULL OR v.patient_id = :patient_id)
+        AND (:slot_id::text IS NULL OR v.slot_id = :slot_id)
         AND v.status = ANY (:from_statuses::text[])
+        AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
         AND (:versions::integer[] IS NULL OR v.version = ANY (:versions))
         AND (NOT :once_begun::boolean OR v.starts_at <= booking.now())
     RETURNING v.*, p.provider_id
 ), visit AS (
     SELECT visit_id, brand_id, patient_id, provider_id, slot_id, status, visit_type,
            reason, notes, cancelled_at, cancel_reason, created_at, updated_at, version,
-           starts_at, ends_at
+           starts_at, ends_at, hold_expires_at
     FROM changed
 ), event AS (
     INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
-    SELECT :event_id, brand_id, 'booking.visit.' || status || '.v1', visit_id, version,
+    SELECT :event_id, brand_id, :event_type, visit_id, version,
            jsonb_build_object(
                'visit_id', visit_id, 'patient_id', patient_id, 'provider_id', provider_id,
-               'brand_id', brand_id, 'slot_start', booking.rfc3339(starts_at),
-               status || '_at', booking.rfc3339(updated_at))
+               'brand_id', brand_id, 'slot_start', booking.rfc3339(starts_at))
+           || CASE status
+              WHEN 'booked' THEN jsonb_build_object(
+                  'slot_end', booking.rfc3339(ends_at), 'visit_type', visit_type,
+                  'created_at', booking.rfc3339(updated_at))
+              ELSE jsonb_build_object(status || '_at', booking.rfc3339(updated_at)) END
     FROM visit
 ), audit AS (
     INSERT INTO booking.audit (
         actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
         request_id, details)
-    SELECT :actor_type, :actor_id, :actor_brand_id, 'visit.' || status, 'visit', visit_id, brand_id,
+    SELECT :actor_type, :actor_id, :actor_brand_id, :audit_type, 'visit', visit_id, brand_id,
            :request_id, jsonb_build_object('status', status, 'version', version)
     FROM visit
 ), remembered AS (
@@ -114,27 +64,114 @@ WITH changed AS (
 )
 SELECT * FROM visit;
 
+-- name: change_visit_statuses
+-- Many of change_visit_status in one transaction; answers those that changed, with their positions.
+-- It waits for nobody: a provider whom somebody else has locked is left out, and so is a key that was
+-- used already. The caller never gives the same visit or the same key twice, and sends what was left
+-- out through the one-row statement. `versions` are JSON, because PostgreSQL has no ragged arrays.
+WITH wanted AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        :each_visit_id::text[], :each_event_id::text[], :each_brand_id::text[],
+        :each_patient_id::text[], :each_slot_id::text[], :each_to_status::text[],
+        :each_from_statuses::jsonb[], :each_versions::jsonb[], :each_once_begun::boolean[],
+        :each_cancel_reason::text[], :each_visit_type::text[], :each_reason::text[],
+        :each_notes::text[], :each_event_type::text[], :each_audit_type::text[],
+        :each_actor_type::text[], :each_actor_id::text[], :each_actor_brand_id::text[],
+        :each_request_id::text[], :each_caller::text[], :each_route::text[], :each_key::text[],
+        :each_fingerprint::bytea[]
+    ) WITH ORDINALITY AS w (
+        visit_id, event_id, brand_id, patient_id, slot_id, to_status, from_statuses, versions,
+        once_begun, cancel_reason, visit_type, reason, notes, event_type, audit_type, actor_type,
+        actor_id, actor_brand_id, request_id, caller, route, key, fingerprint, position)
+    WHERE NOT EXISTS (
+        SELECT FROM booking.idempotency AS i
+        WHERE i.key = w.key AND i.caller = w.caller AND i.route = w.route
+            AND i.brand_id = w.brand_id)
+), provider AS MATERIALIZED (
+    SELECT provider_no, provider_id
+    FROM booking.provider
+    WHERE provider_no = ANY (ARRAY(
+        SELECT v.provider_no
+        FROM wanted
+        JOIN booking.visit AS v USING (brand_id, visit_id)))
+    ORDER BY provider_no
+    FOR NO KEY UPDATE SKIP LOCKED
+), changed AS (
+    UPDATE booking.visit AS v
+    SET status = w.to_status,
+        version = v.version + 1,
+        updated_at = booking.now(),
+        cancelled_at = CASE WHEN w.to_status = 'cancelled' THEN booking.now() END,
+        cancel_reason = CASE WHEN w.to_status = 'cancelled' THEN w.cancel_reason END,
+        visit_type = coalesce(w.visit_type, v.visit_type),
+        reason = coalesce(w.reason, v.reason),
+        notes = coalesce(w.notes, v.notes),
+        hold_expires_at = NULL,
+        hold_place = NULL
+    FROM wanted AS w CROSS JOIN provider AS p
+    WHERE v.visit_id = w.visit_id
+        AND v.provider_no = p.provider_no
+        AND v.brand_id = w.brand_id
+        AND (w.patient_id IS NULL OR v.patient_id = w.patient_id)
+        AND (w.slot_id IS NULL OR v.slot_id = w.slot_id)
+        AND w.from_statuses ? v.status
+        AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+        AND (w.versions IS NULL OR w.versions @> to_jsonb(v.version))
+        AND (NOT w.once_begun OR v.starts_at <= booking.now())
+    RETURNING v.*, p.provider_id, w.position
+), visit AS (
+    SELECT position, visit_id, brand_id, patient_id, provider_id, slot_id, status, visit_type,
+           reason, notes, cancelled_at, cancel_reason, created_at, updated_at, version,
+           starts_at, ends_at, hold_expires_at
+    FROM changed
+), event AS (
+    INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
+    SELECT w.event_id, v.brand_id, w.event_type, v.visit_id, v.version,
+           jsonb_build_object(
+               'visit_id', v.visit_id, 'patient_id', v.patient_id, 'provider_id', v.provider_id,
+               'brand_id', v.brand_id, 'slot_start', booking.rfc3339(v.starts_at))
+           || CASE v.status
+              WHEN 'booked' THEN jsonb_build_object(
+                  'slot_end', booking.rfc3339(v.ends_at), 'visit_type', v.visit_type,
+                  'created_at', booking.rfc3339(v.updated_at))
+              ELSE jsonb_build_object(v.status || '_at', booking.rfc3339(v.updated_at)) END
+    FROM visit AS v
+    JOIN wanted AS w USING (position)
+    ORDER BY position
+), audit AS (
+    INSERT INTO booking.audit (
+        actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
+        request_id, details)
+    SELECT w.actor_type, w.actor_id, w.actor_brand_id, w.audit_type, 'visit', v.visit_id,
+           v.brand_id, w.request_id, jsonb_build_object('status', v.status, 'version', v.version)
+    FROM visit AS v
+    JOIN wanted AS w USING (position)
+    ORDER BY position
+), remembered AS (
+    INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
+    SELECT v.brand_id, w.caller, w.route, w.key, w.fingerprint, 'done', to_jsonb(v) - 'position'
+    FROM visit AS v
+    JOIN wanted AS w USING (position)
+    WHERE w.key IS NOT NULL
+    ORDER BY w.key, w.caller, w.route, w.brand_id
+)
+SELECT * FROM visit;
+
 -- name: get_visit^
-SELECT v.visit_id, v.brand_id, v.patient_id, p.provider_id, v.slot_id, v.status, v.visit_type,
-       v.reason, v.notes, v.cancelled_at, v.cancel_reason, v.created_at, v.updated_at, v.version,
-       v.starts_at, v.ends_at
-FROM booking.visit AS v
-JOIN booking.provider AS p USING (provider_no)
-WHERE v.brand_id = :brand_id
-    AND v.visit_id = :visit_id
-    AND (:patient_id::text IS NULL OR v.patient_id = :patient_id);
+SELECT *
+FROM booking.visit_seen
+WHERE brand_id = :brand_id
+    AND visit_id = :visit_id
+    AND (:patient_id::text IS NULL OR patient_id = :patient_id)
+    AND (:slot_id::text IS NULL OR slot_id = :slot_id);
 
 -- name: lock_visit^
--- The visit for a move, its row locked. The providers are locked first: see lock_providers_of_move.
-SELECT v.visit_id, v.brand_id, v.patient_id, p.provider_id, v.slot_id, v.status, v.visit_type,
-       v.reason, v.notes, v.cancelled_at, v.cancel_reason, v.created_at, v.updated_at, v.version,
-       v.starts_at, v.ends_at
-FROM booking.visit AS v
-JOIN booking.provider AS p USING (provider_no)
-WHERE v.brand_id = :brand_id
-    AND v.visit_id = :visit_id
-    AND (:patient_id::text IS NULL OR v.patient_id = :patient_id)
-FOR NO KEY UPDATE OF v;
+-- For a move. The providers are locked first: see lock_providers_of_move.
+SELECT visit_id
+FROM booking.visit
+WHERE brand_id = :brand_id AND visit_id = :visit_id
+FOR NO KEY UPDATE;
 
 -- name: lock_providers_of_move
 -- The visit's provider and the new slot's, in one sorted statement, so that two moves across the
@@ -149,7 +186,7 @@ WHERE provider_no IN (
 ORDER BY provider_no
 FOR NO KEY UPDATE;
 
--- name: move_visit^
+-- name: move_visit!
 UPDATE booking.visit AS v
 SET slot_id = s.slot_id,
     provider_no = s.provider_no,
@@ -158,34 +195,24 @@ SET slot_id = s.slot_id,
     version = v.version + 1,
     updated_at = booking.now()
 FROM booking.slot AS s
-JOIN booking.provider AS p USING (provider_no)
 WHERE v.brand_id = :brand_id
     AND v.visit_id = :visit_id
     AND s.brand_id = :brand_id
-    AND s.slot_id = :slot_id
-RETURNING v.visit_id, v.brand_id, v.patient_id, p.provider_id, v.slot_id, v.status, v.visit_type,
-          v.reason, v.notes, v.cancelled_at, v.cancel_reason, v.created_at, v.updated_at, v.version,
-          v.starts_at, v.ends_at;
+    AND s.slot_id = :slot_id;
 
 -- name: list_visits_of_brand
-SELECT v.visit_id, v.brand_id, v.patient_id, p.provider_id, v.slot_id, v.status, v.visit_type,
-       v.reason, v.notes, v.cancelled_at, v.cancel_reason, v.created_at, v.updated_at, v.version,
-       v.starts_at, v.ends_at
-FROM booking.visit AS v
-JOIN booking.provider AS p USING (provider_no)
-WHERE v.brand_id = :brand_id
-    AND (v.starts_at, v.visit_id) < (:before_at::timestamptz, :before_id::text)
-ORDER BY v.starts_at DESC, v.visit_id DESC
+SELECT *
+FROM booking.visit_seen
+WHERE brand_id = :brand_id
+    AND (starts_at, visit_id) < (:before_at::timestamptz, :before_id::text)
+ORDER BY starts_at DESC, visit_id DESC
 LIMIT :row_limit;
 
 -- name: list_visits_of_patient
-SELECT v.visit_id, v.brand_id, v.patient_id, p.provider_id, v.slot_id, v.status, v.visit_type,
-       v.reason, v.notes, v.cancelled_at, v.cancel_reason, v.created_at, v.updated_at, v.version,
-       v.starts_at, v.ends_at
-FROM booking.visit AS v
-JOIN booking.provider AS p USING (provider_no)
-WHERE v.brand_id = :brand_id
-    AND v.patient_id = :patient_id
-    AND (v.starts_at, v.visit_id) < (:before_at::timestamptz, :before_id::text)
-ORDER BY v.starts_at DESC, v.visit_id DESC
+SELECT *
+FROM booking.visit_seen
+WHERE brand_id = :brand_id
+    AND patient_id = :patient_id
+    AND (starts_at, visit_id) < (:before_at::timestamptz, :before_id::text)
+ORDER BY starts_at DESC, visit_id DESC
 LIMIT :row_limit;

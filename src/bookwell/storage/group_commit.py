@@ -1,0 +1,198 @@
+"""Group commit: what arrives while one is being written is written together (DESIGN.md, 6).
+
+    a caller alone          ──►  one row, one statement      nothing waits for company
+    callers meanwhile       ──►  ┌ the platform ┐
+                                 │ b  c  d  e   │
+    the write is back       ──►  └──────┬───────┘
+                                        ├──►  many rows, one statement, one commit
+                                        │         b, c: done       each gets its own answer
+                                        │         d: refused       final, and its own
+                                        │         e: goes alone    one round trip later
+                                        └──►  two that may not share a statement: the next one
+
+A `Writing` says how one and how many are written; a `Lane` decides who goes with whom. What holds:
+
+- Alone, nobody waits, and nobody's answer depends on a neighbour: a row that a statement for many
+  cannot do, or that makes it fail as a whole, is written alone at once afterwards.
+- A caller who is cancelled on the platform is not written. One who is cancelled on the way is: the
+  write cannot be called back, so it goes on to its end, and its outcome is logged.
+- When the database is gone, everybody on the way and on the platform hears it, and may ask again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, Protocol, TypeVar
+
+import structlog
+
+from bookwell.domain.errors import BookwellError, Overloaded, Unavailable
+from bookwell.storage.failures import is_of_one_row
+
+# More rows than this gain nothing: by then a row costs the same in any company.
+ROWS_MAX = 64
+# Statements on the way at once: the next is put together and sent while PostgreSQL writes the last.
+WRITES_MAX = 2
+# With a write on the way already, another leaves only for this much company.
+COMPANY_MIN = 8
+# Callers on the platform; more would wait longer than their own callers do.
+WAITING_MAX = 512
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+_log = structlog.get_logger("bookwell.storage")
+
+
+class Alone:
+    """The outcome of a row that has to be written alone."""
+
+
+ALONE: Final = Alone()
+
+
+class Writing(Protocol[Item_contra, Answer_co]):
+    """How one row and how many rows are written."""
+
+    async def one(self, item: Item_contra, /) -> Answer_co:
+        """Write this one, and raise what goes wrong."""
+
+    async def many(
+        self, items: Sequence[Item_contra], /
+    ) -> Sequence[Answer_co | BookwellError | Alone]:
+        """Write these in one statement, and answer for each: what came of it, or go alone.
+
+        An exception means that none was written.
+        """
+
+    def apart(self, item: Item_contra, /) -> Iterable[Hashable]:
+        """What this one may share with no other in one statement."""
+
+
+@dataclass(slots=True, eq=False)
+class _Passenger(Generic[Item]):
+    item: Item
+    outcome: "asyncio.Future[object]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def tell(self, outcome: object) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
+        elif not isinstance(outcome, BaseException | Alone):
+            # The caller left while this was on the way; whoever looks for it finds it here.
+            _log.warning("written_for_nobody", kind=type(outcome).__name__)
+
+
+class Lane(Generic[Item, Answer]):
+    """Where writes of one kind meet. For one event loop."""
+
+    def __init__(self, writing: Writing[Item, Answer]) -> None:
+        self._writing = writing
+        self._platform: deque[_Passenger[Item]] = deque()
+        self._on_the_way = 0
+        # The loop itself keeps only weak references to its tasks.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def write(self, item: Item) -> Answer:
+        """Write this one, alone or with others.
+
+        Raises:
+            BookwellError: Its own refusal; or Unavailable, and then the same may be sent again.
+        """
+        passenger = _Passenger(item)
+        if self._on_the_way == 0:
+            self._send([passenger])
+        elif len(self._platform) >= WAITING_MAX:
+            raise Overloaded
+        else:
+            self._platform.append(passenger)
+            self._depart()
+        outcome = await passenger.outcome
+        if isinstance(outcome, Alone):
+            passenger = _Passenger(item)
+            self._start(self._write([passenger]))
+            outcome = await passenger.outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome  # type: ignore[return-value]  # what `one` or `many` answered
+
+    def _depart(self) -> None:
+        """Send those who wait, if there is a way for them."""
+        while self._platform and self._on_the_way < WRITES_MAX:
+            if self._on_the_way and len(self._platform) < COMPANY_MIN:
+                return
+            boarding = self._board()
+            if not boarding:
+                return
+            self._send(boarding)
+
+    def _board(self) -> list[_Passenger[Item]]:
+        """The next to go together, first come first; who may not go with them stays in front."""
+        boarding: list[_Passenger[Item]] = []
+        taken: set[Hashable] = set()
+        staying: list[_Passenger[Item]] = []
+        while self._platform and len(boarding) < ROWS_MAX:
+            passenger = self._platform.popleft()
+            if passenger.outcome.done():  # cancelled: never written
+                continue
+            apart = set(self._writing.apart(passenger.item))
+            if apart & taken:
+                staying.append(passenger)
+            else:
+                taken |= apart
+                boarding.append(passenger)
+        self._platform.extendleft(reversed(staying))
+        return boarding
+
+    def _send(self, passengers: list[_Passenger[Item]]) -> None:
+        self._on_the_way += 1
+        self._start(self._carry(passengers))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, passengers: list[_Passenger[Item]]) -> None:
+        try:
+            await self._write(passengers)
+        finally:
+            self._on_the_way -= 1
+            self._depart()
+
+    async def _write(self, passengers: list[_Passenger[Item]]) -> None:
+        outcomes: Sequence[object]
+        try:
+            if len(passengers) == 1:
+                outcomes = [await self._writing.one(passengers[0].item)]
+            else:
+                outcomes = await self._writing.many([one.item for one in passengers])
+                assert len(outcomes) == len(passengers), "each row has its answer"
+        except Exception as error:  # noqa: BLE001 - told to whoever waits for it
+            outcomes = self._outcomes_of(error, passengers)
+        except BaseException:
+            # The loop is ending; nobody may be left waiting for what never comes.
+            for passenger in passengers:
+                passenger.outcome.cancel()
+            raise
+        for passenger, outcome in zip(passengers, outcomes, strict=True):
+            passenger.tell(outcome)
+
+    def _outcomes_of(
+        self, error: Exception, passengers: list[_Passenger[Item]]
+    ) -> Sequence[object]:
+        """What each hears of a write that failed as a whole."""
+        if len(passengers) == 1:
+            return [error]
+        if not isinstance(error, Unavailable) or is_of_one_row(error):
+            return [ALONE] * len(passengers)
+        # Each caller raises an error of its own; and who waits would only find out later.
+        waiting = list(self._platform)
+        self._platform.clear()
+        for passenger in waiting:
+            passenger.tell(type(error)())
+        return [type(error)() for _ in passengers]

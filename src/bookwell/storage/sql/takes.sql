@@ -1,0 +1,226 @@
+-- name: take_slot^
+-- Books a slot, or holds it where hold_length is given. One statement, one transaction: lock the
+-- provider, look at the slot again behind the lock, insert the visit unless the referee
+-- (visit_provider_no_overlap) objects, and write its event, audit and idempotency rows. Answers one
+-- row; visit_id is null where nothing was taken, and the other columns say why.
+WITH wanted AS (
+    SELECT slot_id, provider_no
+    FROM booking.slot
+    WHERE brand_id = :brand_id AND slot_id = :slot_id AND deleted_at IS NULL
+), provider AS (
+    SELECT p.provider_no, p.provider_id
+    FROM booking.provider AS p
+    JOIN wanted USING (provider_no)
+    WHERE p.provider_id = coalesce(:provider_id::text, p.provider_id)
+    FOR NO KEY UPDATE OF p
+), offered AS (
+    SELECT s.slot_id, s.starts_at, s.ends_at, provider.provider_no, provider.provider_id
+    FROM provider
+    JOIN booking.slot AS s ON s.slot_id = :slot_id AND s.deleted_at IS NULL
+    FOR SHARE OF s
+), patient AS (
+    SELECT patient_id
+    FROM booking.patient
+    WHERE brand_id = :brand_id AND patient_id = :patient_id
+), place AS (
+    SELECT min(hold_place) AS hold_place
+    FROM generate_series(1, :holds_max::integer) AS hold_place
+    WHERE hold_place NOT IN (
+        SELECT v.hold_place
+        FROM booking.visit AS v
+        WHERE v.brand_id = :brand_id AND v.patient_id = :patient_id AND v.status = 'held')
+), taken AS (
+    INSERT INTO booking.visit (
+        visit_id, brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
+        status, visit_type, reason, notes, hold_expires_at, hold_place)
+    SELECT :visit_id, :brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
+           CASE WHEN :hold_length::interval IS NULL THEN 'booked' ELSE 'held' END,
+           :visit_type, :reason, :notes, booking.now() + :hold_length, hold_place
+    FROM offered CROSS JOIN patient CROSS JOIN place
+    WHERE starts_at > booking.now()
+        AND (hold_place IS NULL) = (:hold_length IS NULL)
+    ON CONFLICT ON CONSTRAINT visit_provider_no_overlap DO NOTHING
+    RETURNING *
+), visit AS (
+    SELECT visit_id, taken.brand_id, patient_id, provider_id, taken.slot_id, status, visit_type,
+           reason, notes, cancelled_at, cancel_reason, created_at, updated_at, version,
+           taken.starts_at, taken.ends_at, hold_expires_at
+    FROM taken CROSS JOIN offered
+), event AS (
+    INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
+    SELECT :event_id, brand_id,
+           CASE status WHEN 'held' THEN 'booking.visit.held.v1' ELSE 'booking.visit.created.v1' END,
+           visit_id, version,
+           jsonb_build_object(
+               'visit_id', visit_id, 'patient_id', patient_id, 'provider_id', provider_id,
+               'brand_id', brand_id, 'slot_start', booking.rfc3339(starts_at),
+               'slot_end', booking.rfc3339(ends_at), 'visit_type', visit_type,
+               CASE status WHEN 'held' THEN 'hold_expires_at' ELSE 'created_at' END,
+               booking.rfc3339(coalesce(hold_expires_at, created_at)))
+    FROM visit
+), audit AS (
+    INSERT INTO booking.audit (
+        actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
+        request_id, details)
+    SELECT :actor_type, :actor_id, :actor_brand_id,
+           CASE status WHEN 'held' THEN 'visit.held' ELSE 'visit.created' END,
+           'visit', visit_id, brand_id,
+           :request_id, jsonb_build_object('slot_id', slot_id, 'status', status, 'version', version)
+    FROM visit
+), remembered AS (
+    INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
+    SELECT brand_id, :caller, :route, :key, :fingerprint, 'done', to_jsonb(visit)
+    FROM visit
+    WHERE :key::text IS NOT NULL
+)
+SELECT EXISTS (SELECT FROM provider) AS slot_found,
+       EXISTS (SELECT FROM patient) AS patient_found,
+       -- holds past their time that nobody has written down yet, and that may be in the way
+       CASE WHEN visit_id IS NULL THEN ARRAY(
+           SELECT v.visit_id
+           FROM offered
+           JOIN booking.visit AS v
+               ON int8range(v.provider_no, v.provider_no, '[]')
+                   && int8range(offered.provider_no, offered.provider_no, '[]')
+               AND tstzrange(v.starts_at, v.ends_at) && tstzrange(offered.starts_at, offered.ends_at)
+           WHERE v.status = 'held' AND v.hold_expires_at <= booking.now()
+           UNION ALL
+           SELECT v.visit_id
+           FROM booking.visit AS v
+           WHERE v.brand_id = :brand_id AND v.patient_id = :patient_id
+               AND v.status = 'held' AND v.hold_expires_at <= booking.now()
+               AND :hold_length IS NOT NULL)
+       END AS past_holds,
+       :hold_length IS NOT NULL AND NOT EXISTS (SELECT FROM place WHERE hold_place IS NOT NULL)
+           AS has_no_place,
+       visit.*
+FROM (SELECT 1) AS answer
+LEFT JOIN visit ON true;
+
+-- name: take_slots
+-- Many of take_slot in one transaction, in the order of their positions. It waits for nobody: a
+-- provider whom somebody else has locked is left out, and so is a key that was used already; these
+-- are answered with goes_alone, and the one-row statement says more. Providers and keys are taken in
+-- sorted order. The caller never gives two holds of one patient, or the same key twice.
+WITH wanted AS MATERIALIZED (
+    SELECT w.*, s.provider_no
+    FROM unnest(
+        :each_visit_id::text[], :each_event_id::text[], :each_brand_id::text[],
+        :each_patient_id::text[], :each_slot_id::text[], :each_provider_id::text[],
+        :each_visit_type::text[], :each_reason::text[], :each_notes::text[],
+        :each_hold_length::interval[], :each_holds_max::integer[], :each_actor_type::text[],
+        :each_actor_id::text[], :each_actor_brand_id::text[], :each_request_id::text[],
+        :each_caller::text[], :each_route::text[], :each_key::text[], :each_fingerprint::bytea[]
+    ) WITH ORDINALITY AS w (
+        visit_id, event_id, brand_id, patient_id, slot_id, provider_id, visit_type, reason, notes,
+        hold_length, holds_max, actor_type, actor_id, actor_brand_id, request_id, caller, route,
+        key, fingerprint, position)
+    LEFT JOIN booking.slot AS s
+        ON s.slot_id = w.slot_id AND s.brand_id = w.brand_id AND s.deleted_at IS NULL
+), provider AS MATERIALIZED (
+    SELECT p.provider_no, p.provider_id
+    FROM booking.provider AS p
+    WHERE p.provider_no = ANY (ARRAY(SELECT provider_no FROM wanted))
+    ORDER BY p.provider_no
+    FOR NO KEY UPDATE SKIP LOCKED
+), offered AS MATERIALIZED (
+    SELECT wanted.position, s.starts_at, s.ends_at, provider.provider_id AS offering_provider_id
+    FROM wanted
+    JOIN provider
+        ON provider.provider_no = wanted.provider_no
+        AND provider.provider_id = coalesce(wanted.provider_id, provider.provider_id)
+    JOIN booking.slot AS s ON s.slot_id = wanted.slot_id AND s.deleted_at IS NULL
+    FOR SHARE OF s SKIP LOCKED
+), candidate AS MATERIALIZED (
+    SELECT wanted.*, offered.starts_at, offered.ends_at, offered.offering_provider_id,
+           place.hold_place,
+           patient.patient_id IS NOT NULL AS patient_found,
+           wanted.key IS NOT NULL AND EXISTS (
+               SELECT FROM booking.idempotency AS i
+               WHERE i.key = wanted.key AND i.caller = wanted.caller AND i.route = wanted.route
+                   AND i.brand_id = wanted.brand_id) AS key_used
+    FROM wanted
+    JOIN offered USING (position)
+    LEFT JOIN booking.patient AS patient
+        ON patient.brand_id = wanted.brand_id AND patient.patient_id = wanted.patient_id
+    LEFT JOIN LATERAL (
+        SELECT min(hold_place) AS hold_place
+        FROM generate_series(1, wanted.holds_max) AS hold_place
+        WHERE hold_place NOT IN (
+            SELECT v.hold_place
+            FROM booking.visit AS v
+            WHERE v.brand_id = wanted.brand_id AND v.patient_id = wanted.patient_id
+                AND v.status = 'held')) AS place ON wanted.hold_length IS NOT NULL
+), taken AS (
+    INSERT INTO booking.visit (
+        visit_id, brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
+        status, visit_type, reason, notes, hold_expires_at, hold_place)
+    SELECT visit_id, brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
+           CASE WHEN hold_length IS NULL THEN 'booked' ELSE 'held' END,
+           visit_type, reason, notes, booking.now() + hold_length, hold_place
+    FROM candidate
+    WHERE patient_found AND NOT key_used
+        AND starts_at > booking.now()
+        AND (hold_place IS NULL) = (hold_length IS NULL)
+    ORDER BY position
+    ON CONFLICT ON CONSTRAINT visit_provider_no_overlap DO NOTHING
+    RETURNING *
+), visit AS (
+    SELECT taken.visit_id, taken.brand_id, taken.patient_id,
+           candidate.offering_provider_id AS provider_id, taken.slot_id, taken.status,
+           taken.visit_type, taken.reason, taken.notes, taken.cancelled_at, taken.cancel_reason,
+           taken.created_at, taken.updated_at, taken.version, taken.starts_at, taken.ends_at,
+           taken.hold_expires_at
+    FROM taken
+    JOIN candidate USING (visit_id)
+), event AS (
+    INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
+    SELECT wanted.event_id, v.brand_id,
+           CASE v.status WHEN 'held' THEN 'booking.visit.held.v1' ELSE 'booking.visit.created.v1' END,
+           v.visit_id, v.version,
+           jsonb_build_object(
+               'visit_id', v.visit_id, 'patient_id', v.patient_id, 'provider_id', v.provider_id,
+               'brand_id', v.brand_id, 'slot_start', booking.rfc3339(v.starts_at),
+               'slot_end', booking.rfc3339(v.ends_at), 'visit_type', v.visit_type,
+               CASE v.status WHEN 'held' THEN 'hold_expires_at' ELSE 'created_at' END,
+               booking.rfc3339(coalesce(v.hold_expires_at, v.created_at)))
+    FROM visit AS v
+    JOIN wanted USING (visit_id)
+    ORDER BY wanted.position
+), audit AS (
+    INSERT INTO booking.audit (
+        actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
+        request_id, details)
+    SELECT wanted.actor_type, wanted.actor_id, wanted.actor_brand_id,
+           CASE v.status WHEN 'held' THEN 'visit.held' ELSE 'visit.created' END,
+           'visit', v.visit_id, v.brand_id, wanted.request_id,
+           jsonb_build_object('slot_id', v.slot_id, 'status', v.status, 'version', v.version)
+    FROM visit AS v
+    JOIN wanted USING (visit_id)
+    ORDER BY wanted.position
+), remembered AS (
+    INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
+    SELECT v.brand_id, wanted.caller, wanted.route, wanted.key, wanted.fingerprint, 'done',
+           to_jsonb(v)
+    FROM visit AS v
+    JOIN wanted USING (visit_id)
+    WHERE wanted.key IS NOT NULL
+    ORDER BY wanted.key, wanted.caller, wanted.route, wanted.brand_id
+)
+-- Final are what was taken and what the referee refused; the rest goes alone, to be told why.
+SELECT coalesce(NOT candidate.patient_found OR candidate.key_used
+                OR wanted.hold_length IS NOT NULL
+                OR EXISTS (
+                    SELECT FROM booking.visit AS past
+                    WHERE int8range(past.provider_no, past.provider_no, '[]')
+                            && int8range(candidate.provider_no, candidate.provider_no, '[]')
+                        AND tstzrange(past.starts_at, past.ends_at)
+                            && tstzrange(candidate.starts_at, candidate.ends_at)
+                        AND past.status = 'held' AND past.hold_expires_at <= booking.now()),
+                true)
+           AND visit.visit_id IS NULL AS goes_alone,
+       visit.*
+FROM wanted
+LEFT JOIN candidate USING (position)
+LEFT JOIN visit ON visit.visit_id = wanted.visit_id
+ORDER BY wanted.position;
