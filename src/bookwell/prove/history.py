@@ -115,6 +115,16 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.outcome.at if self.outcome else None
 
     @property
+    def happened_from(self) -> float:
+        """The earliest instant at which it can have had the effect that it was answered with.
+
+        A retry that was no replay did it itself, whatever became of the call before.
+        """
+        if self.resolved is not None and not self.resolved.is_replay:
+            return self.resolve_called_at or self.called_at
+        return self.called_at
+
+    @property
     def is_won(self) -> bool:
         """Whether the service said that it was done."""
         return self.outcome is not None and self.outcome.error is None

@@ -1,0 +1,72 @@
+"""The race itself: clients for a bounded time, then an answer for every call that had none."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+
+import httpx
+from msgspec import structs
+
+from bookwell.prove.board import Board
+from bookwell.prove.calls import Door
+from bookwell.prove.clients import Client
+from bookwell.prove.history import Attempt, History, World
+
+# A call that nobody answered is sent again so often, with a pause; the service may be recovering.
+RESOLVE_TRIES_MAX = 60
+RESOLVE_PAUSE_SECONDS = 0.5
+RESOLVERS = 8
+
+# What happens to the service while the clients race: entered when they begin, with the moment
+# (`time.monotonic`) they do, and left when the last of them has its answer, before lost calls are
+# sent again.
+Beside = Callable[[float], AbstractContextManager[object]]
+
+
+async def race(
+    http: httpx.AsyncClient,
+    world: World,
+    *,
+    clients: int,
+    seconds: float,
+    seed: int,
+    beside: Beside = nullcontext,
+) -> History:
+    """Let so many clients race for so long, and return everything that was said."""
+    door = Door(http, world.brand_id)
+    board = Board(world)
+    racers = [Client(number, seed, board, door) for number in range(clients)]
+    numbers = itertools.count(1)
+    door.open()
+    began_at = datetime.now(UTC)
+    # In a thread, because whatever happens beside may take its time to begin and to end.
+    disturbance = beside(door.began)
+    await asyncio.to_thread(disturbance.__enter__)
+    try:
+        await asyncio.gather(*(each.run(seconds, numbers, world.brand_id) for each in racers))
+    finally:
+        await asyncio.to_thread(disturbance.__exit__, None, None, None)
+    attempts = [attempt for each in racers for attempt in each.attempts]
+    attempts = await _resolved(door, attempts)
+    attempts.sort(key=lambda attempt: (attempt.called_at, attempt.number))
+    return History(world=structs.replace(world, began_at=began_at), attempts=attempts)
+
+
+async def _resolved(door: Door, attempts: list[Attempt]) -> list[Attempt]:
+    """The attempts, each unanswered write with the answer that its key leads to by now."""
+    turn = asyncio.Semaphore(RESOLVERS)
+
+    async def resolve(attempt: Attempt) -> Attempt:
+        if attempt.key is None or attempt.outcome is not None:
+            return attempt
+        async with turn:
+            for _ in range(RESOLVE_TRIES_MAX):
+                attempt, wait = await door.call_again(attempt)
+                if attempt.outcome is not None:
+                    break
+                await asyncio.sleep(max(wait, RESOLVE_PAUSE_SECONDS))
+        return attempt
+
+    return list(await asyncio.gather(*(resolve(attempt) for attempt in attempts)))
