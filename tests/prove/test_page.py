@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bookwell.prove.markup import tag
 from bookwell.prove.page import page_of, write_page
 from bookwell.prove.report import Check, Fault, Report, Target
 from reports import BOOKED, BROKEN, KEPT, REPORT, UNDECIDED, a_report
@@ -201,3 +202,9 @@ def test_the_page_is_written_as_utf_8(tmp_path: Path) -> None:
     write_page(tmp_path / "report.html", REPORT)
 
     assert (tmp_path / "report.html").read_bytes().decode() == page_of(REPORT)
+
+
+def test_an_attribute_ends_where_it_was_meant_to() -> None:
+    ((kind, attributes),) = Page(tag("p", title=EVIL)).elements
+
+    assert (kind, attributes) == ("p", {"title": EVIL})
