@@ -208,17 +208,18 @@ WITH wanted AS MATERIALIZED (
     ORDER BY wanted.key, wanted.caller, wanted.route, wanted.brand_id
 )
 -- Final are what was taken and what the referee refused; the rest goes alone, to be told why.
-SELECT coalesce(NOT candidate.patient_found OR candidate.key_used
-                OR wanted.hold_length IS NOT NULL
-                OR EXISTS (
-                    SELECT FROM booking.visit AS past
-                    WHERE int8range(past.provider_no, past.provider_no, '[]')
-                            && int8range(candidate.provider_no, candidate.provider_no, '[]')
-                        AND tstzrange(past.starts_at, past.ends_at)
-                            && tstzrange(candidate.starts_at, candidate.ends_at)
-                        AND past.status = 'held' AND past.hold_expires_at <= booking.now()),
-                true)
-           AND visit.visit_id IS NULL AS goes_alone,
+SELECT CASE WHEN visit.visit_id IS NULL THEN coalesce(
+           NOT candidate.patient_found
+           OR candidate.key_used
+           OR wanted.hold_length IS NOT NULL
+           OR EXISTS (
+               SELECT FROM booking.visit AS past
+               WHERE int8range(past.provider_no, past.provider_no, '[]')
+                       && int8range(candidate.provider_no, candidate.provider_no, '[]')
+                   AND tstzrange(past.starts_at, past.ends_at)
+                       && tstzrange(candidate.starts_at, candidate.ends_at)
+                   AND past.status = 'held' AND past.hold_expires_at <= booking.now()),
+           true) END AS goes_alone,
        visit.*
 FROM wanted
 LEFT JOIN candidate USING (position)
