@@ -18,7 +18,7 @@ from typing import Self
 # psutil ships no types, and `types-psutil` is not among our tools.
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from bookwell.prove.own_service import OwnService, kill
+from bookwell.prove.own_service import OwnService, children_of, kill
 from bookwell.prove.report import Fault
 
 # Between the instant when the service is ready again and the next blow: long enough for the
@@ -182,7 +182,7 @@ def _strike_backend(service: OwnService) -> int:
     server = service.postmaster()
     if server is None:
         return 0
-    backends = [child for child in _children(server.process) if _works_for_client(child)]
+    backends = [child for child in children_of(server.process) if _works_for_client(child)]
     return _killed(backends[-1:])
 
 
@@ -192,7 +192,7 @@ def _strike_database(service: OwnService) -> int:
         return 0
     with suppress(psutil.NoSuchProcess):
         server.process.suspend()
-    return _killed([server.process, *_children(server.process)])
+    return _killed([server.process, *children_of(server.process)])
 
 
 _STRIKES: dict[Target, Callable[[OwnService], int]] = {
@@ -206,13 +206,6 @@ _STRIKES: dict[Target, Callable[[OwnService], int]] = {
 def _killed(processes: list[psutil.Process]) -> int:
     kill(processes)
     return len(processes)
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    with suppress(psutil.NoSuchProcess):
-        children: list[psutil.Process] = process.children(recursive=True)
-        return children
-    return []
 
 
 def _works_for_client(process: psutil.Process) -> bool:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
@@ -30,6 +31,8 @@ from bookwell.storage.embedded import DATABASE, EmbeddedPostgresError
 from bookwell.storage.postmaster import Postmaster, find, run_until_ready, shut_down
 
 WORKERS = 2
+# So short that holds end by themselves in the middle of a race.
+HOLD_MINUTES = 0.02
 HOST = "127.0.0.1"
 # Below the ports that Linux and macOS lend to clients: who knocks while nobody listens would
 # otherwise be lent the service's port one day, meet themselves there, and keep the service out.
@@ -48,11 +51,15 @@ SERVICE_LOG = "service.log"
 
 
 class OwnService:
-    """`bookwell serve` with two workers on an embedded PostgreSQL, all of it to be thrown away."""
+    """`bookwell serve` with some workers on an embedded PostgreSQL, all of it to be thrown away."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers: int = WORKERS) -> None:
+        self._workers = workers
         self._undo = ExitStack()
         self._supervisor: subprocess.Popen[bytes] | None = None
+        # Whoever starts it again from another thread must not do so after the end.
+        self._starting = threading.Lock()
+        self._is_over = False
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -67,7 +74,9 @@ class OwnService:
             undo.callback(self._clear_away)
             self.port = _free_port()
             self.start()
-            self.wait_until_ready()
+            # One that ends before it was ever ready would only end again.
+            if not self.wait_until_ready(until=lambda: self.supervisor() is None):
+                raise CannotServe(f"The service did not start: {self._last_words()}")
             # What was made stays until the block is left.
             self._undo = undo.pop_all()
         return self
@@ -94,27 +103,18 @@ class OwnService:
         return f"postgresql://postgres@/{DATABASE}?host={quote(str(server.socket_dir))}"
 
     def start(self) -> None:
-        """Start `bookwell serve` on our folder and port; it adopts the database that runs there."""
-        options = {"port": self.port, "workers": WORKERS, "data-dir": self.cluster.data_dir}
-        named = [f"--{name}={value}" for name, value in options.items()]
-        with (self.folder / SERVICE_LOG).open("ab") as log:
-            self._supervisor = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-P", "-m", "bookwell", "serve", f"--host={HOST}", *named],
-                cwd=self.folder,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # A terminal's Ctrl-C is for us, and we clear away what is ours.
-                start_new_session=True,
-            )
+        """Start `bookwell serve` on our folder and port; it adopts the database that runs there.
 
-    def start_if_gone(self) -> bool:
-        """Start the service again if its supervisor is gone, and say whether that was needed."""
-        if self._supervisor is not None and self._supervisor.poll() is None:
-            return False
-        self.start()
-        return True
+        Nothing happens once the block is being left.
+        """
+        with self._starting:
+            if not self._is_over:
+                self._launch()
+
+    def start_if_gone(self) -> None:
+        """Start the service again if its supervisor is gone."""
+        if self.supervisor() is None:
+            self.start()
 
     def supervisor(self) -> psutil.Process | None:
         """The process that keeps the workers, if it is alive."""
@@ -132,7 +132,7 @@ class OwnService:
 
     def is_ready(self) -> bool:
         """Whether `/readyz` says so, and all workers are there."""
-        return _says_ready(self.port) and len(self.workers()) == WORKERS
+        return _says_ready(self.port) and len(self.workers()) == self._workers
 
     def wait_until_ready(self, *, until: Callable[[], bool] = lambda: False) -> bool:
         """Return True as soon as it is ready, and False as soon as `until` says to wait no more.
@@ -147,14 +147,29 @@ class OwnService:
         while time.monotonic() < deadline:
             if self.is_ready():
                 return True
-            if until():
+            if until() or self._is_over:
                 return False
             self.start_if_gone()
             time.sleep(POLL_S)
         raise CannotServe(
-            f"The service was not ready {READY_PATIENCE_S:.0f} seconds after it was started; its "
-            f"log ended with: {self._last_words()}"
+            f"The service was not ready after {READY_PATIENCE_S:.0f} seconds; the last that it "
+            f"said is: {self._last_words()}"
         )
+
+    def _launch(self) -> None:
+        options = {"port": self.port, "workers": self._workers, "data-dir": self.cluster.data_dir}
+        named = [f"--{name}={value}" for name, value in options.items()]
+        with (self.folder / SERVICE_LOG).open("ab") as log:
+            self._supervisor = subprocess.Popen(  # noqa: S603 - our own command
+                [sys.executable, "-P", "-m", "bookwell", "serve", f"--host={HOST}", *named],
+                cwd=self.folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A terminal's Ctrl-C is for us, and we clear away what is ours.
+                start_new_session=True,
+            )
 
     def _is_worker(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error, OSError):
@@ -168,12 +183,14 @@ class OwnService:
     def _last_words(self) -> str:
         with suppress(OSError):
             lines = (self.folder / SERVICE_LOG).read_text(errors="replace").splitlines()
-            return lines[-1] if lines else "nothing."
-        return "nothing that can be read."
+            return lines[-1] if lines else "it says nothing."
+        return "it says nothing."
 
     def _clear_away(self) -> None:
         """End every process, then remove the folder. A second Ctrl-C does not interrupt it."""
         ignored = _ignoring_interrupts()
+        with self._starting:
+            self._is_over = True
         try:
             self._end_the_service()
             with suppress(EmbeddedPostgresError, OSError):
@@ -183,10 +200,13 @@ class OwnService:
             ignored.close()
 
     def _end_the_service(self) -> None:
-        kill(process for process in [self.supervisor(), *self.workers()] if process is not None)
+        supervisor = self.supervisor()
+        if supervisor is not None:
+            # Held first, so that it starts nobody else; it may be making the database.
+            supervisor.suspend()
+            kill([supervisor, *children_of(supervisor)])
         if self._supervisor is not None:
             self._supervisor.wait(GONE_PATIENCE_S)
-        # One that was being started when its supervisor died.
         kill(self.workers())
 
     def _end_the_database(self) -> None:
@@ -206,6 +226,14 @@ def kill(processes: Iterable[psutil.Process]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(struck, GONE_PATIENCE_S)
+
+
+def children_of(process: psutil.Process) -> list[psutil.Process]:
+    """Its children and theirs, as far as it is still there."""
+    with suppress(psutil.NoSuchProcess):
+        children: list[psutil.Process] = process.children(recursive=True)
+        return children
+    return []
 
 
 def _ignoring_interrupts() -> ExitStack:
@@ -247,6 +275,7 @@ def _environment() -> dict[str, str]:
         "BOOKWELL_RATE_READS_PER_MINUTE": "0",
         "BOOKWELL_RATE_WRITES_PER_MINUTE": "0",
         "BOOKWELL_RATE_ADMIN_PER_MINUTE": "0",
+        "BOOKWELL_HOLD_MINUTES": str(HOLD_MINUTES),
         "BOOKWELL_LOG_LEVEL": "warning",
         "BOOKWELL_LOG_FORMAT": "json",
     }
