@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiosql
+import msgspec
 from aiosql.adapters.asyncpg import AsyncPGAdapter
 from asyncpg import Connection, Record
 from asyncpg.pool import PoolConnectionProxy
@@ -70,10 +71,10 @@ def statement(name: str) -> Statement:
     return STATEMENTS[name]
 
 
-def columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows of one-row parameters as what a statement for many takes: `each_name` for each name."""
-    gathered: dict[str, list[Any]] = {}
-    for row in rows:
-        for name, value in row.items():
-            gathered.setdefault(f"each_{name}", []).append(value)
-    return gathered
+def as_json(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows of one-row parameters as what a statement for many takes, each with its `position`.
+
+    Lengths are ISO 8601 durations, which PostgreSQL reads, and bytes are base64.
+    """
+    numbered = [{**row, "position": position} for position, row in enumerate(rows)]
+    return msgspec.json.encode(numbered).decode()

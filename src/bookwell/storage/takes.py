@@ -17,7 +17,7 @@ from bookwell.storage.failures import constraint_of
 from bookwell.storage.group_commit import ALONE, Alone
 from bookwell.storage.idempotency import key_values
 from bookwell.storage.journal import actor_values
-from bookwell.storage.statements import columns, statement
+from bookwell.storage.statements import as_json, statement
 from bookwell.storage.visits import visit_from
 
 _take_slot = statement("take_slot")
@@ -113,7 +113,9 @@ class _Takes:
 
     async def many(self, takes: Sequence[_Take], /) -> list[_Outcome | Alone]:
         async with self._database.reading() as connection:
-            rows = await _take_slots.rows(connection, **columns(take.values() for take in takes))
+            rows = await _take_slots.rows(
+                connection, takes=as_json(take.values() for take in takes)
+            )
         return [
             visit_from(row)
             if row["visit_id"] is not None
@@ -122,6 +124,9 @@ class _Takes:
             else SlotUnavailable(slot_id=take.wanted.slot_id)
             for take, row in zip(takes, rows, strict=True)
         ]
+
+    def known_as(self, take: _Take, /) -> str:
+        return take.call.request_id
 
     def apart(self, take: _Take, /) -> Iterable[Hashable]:
         call = take.call

@@ -1,6 +1,5 @@
 """Visits in PostgreSQL: reading them, moving them, and what their status becomes."""
 
-import json
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 
@@ -17,7 +16,7 @@ from bookwell.storage.database import Database
 from bookwell.storage.group_commit import ALONE, Alone
 from bookwell.storage.idempotency import key_values
 from bookwell.storage.journal import actor_values
-from bookwell.storage.statements import AnyConnection, columns, statement
+from bookwell.storage.statements import AnyConnection, as_json, statement
 
 _change_visit_status = statement("change_visit_status")
 _change_visit_statuses = statement("change_visit_statuses")
@@ -82,15 +81,17 @@ class _Changes:
     async def many(
         self, changes: Sequence[_Changing], /
     ) -> list[Visit | BookwellError | Alone | None]:
-        values = columns(changing.values() for changing in changes)
-        for name in ("each_from_statuses", "each_versions"):
-            values[name] = [None if item is None else json.dumps(item) for item in values[name]]
         async with self._database.reading() as connection:
-            rows = await _change_visit_statuses.rows(connection, **values)
+            rows = await _change_visit_statuses.rows(
+                connection, changes=as_json(changing.values() for changing in changes)
+            )
         outcomes: list[Visit | BookwellError | Alone | None] = [ALONE] * len(changes)
         for row in rows:
-            outcomes[row["position"] - 1] = visit_from(row)
+            outcomes[row["position"]] = visit_from(row)
         return outcomes
+
+    def known_as(self, changing: _Changing, /) -> str:
+        return changing.call.request_id
 
     def apart(self, changing: _Changing, /) -> Iterable[Hashable]:
         call = changing.call

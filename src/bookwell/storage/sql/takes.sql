@@ -101,20 +101,15 @@ LEFT JOIN visit ON true;
 -- Many of take_slot in one transaction, in the order of their positions. It waits for nobody: a
 -- provider whom somebody else has locked is left out, and so is a key that was used already; these
 -- are answered with goes_alone, and the one-row statement says more. Providers and keys are taken in
--- sorted order. The caller never gives two holds of one patient, or the same key twice.
+-- sorted order. The caller never gives two holds of one patient, or the same key twice. The takes
+-- come as one JSON value, which costs both sides less than an array for each column.
 WITH wanted AS MATERIALIZED (
     SELECT w.*, s.provider_no
-    FROM unnest(
-        :each_visit_id::text[], :each_event_id::text[], :each_brand_id::text[],
-        :each_patient_id::text[], :each_slot_id::text[], :each_provider_id::text[],
-        :each_visit_type::text[], :each_reason::text[], :each_notes::text[],
-        :each_hold_length::interval[], :each_holds_max::integer[], :each_actor_type::text[],
-        :each_actor_id::text[], :each_actor_brand_id::text[], :each_request_id::text[],
-        :each_caller::text[], :each_route::text[], :each_key::text[], :each_fingerprint::bytea[]
-    ) WITH ORDINALITY AS w (
-        visit_id, event_id, brand_id, patient_id, slot_id, provider_id, visit_type, reason, notes,
-        hold_length, holds_max, actor_type, actor_id, actor_brand_id, request_id, caller, route,
-        key, fingerprint, position)
+    FROM jsonb_to_recordset(:takes::jsonb) AS w (
+        position integer, visit_id text, event_id text, brand_id text, patient_id text,
+        slot_id text, provider_id text, visit_type text, reason text, notes text,
+        hold_length interval, holds_max integer, actor_type text, actor_id text,
+        actor_brand_id text, request_id text, caller text, route text, key text, fingerprint text)
     LEFT JOIN booking.slot AS s
         ON s.slot_id = w.slot_id AND s.brand_id = w.brand_id AND s.deleted_at IS NULL
 ), provider AS MATERIALIZED (
@@ -200,8 +195,8 @@ WITH wanted AS MATERIALIZED (
     ORDER BY wanted.position
 ), remembered AS (
     INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
-    SELECT v.brand_id, wanted.caller, wanted.route, wanted.key, wanted.fingerprint, 'done',
-           to_jsonb(v)
+    SELECT v.brand_id, wanted.caller, wanted.route, wanted.key,
+           decode(wanted.fingerprint, 'base64'), 'done', to_jsonb(v)
     FROM visit AS v
     JOIN wanted USING (visit_id)
     WHERE wanted.key IS NOT NULL

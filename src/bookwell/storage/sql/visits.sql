@@ -68,22 +68,15 @@ SELECT * FROM visit;
 -- Many of change_visit_status in one transaction; answers those that changed, with their positions.
 -- It waits for nobody: a provider whom somebody else has locked is left out, and so is a key that was
 -- used already. The caller never gives the same visit or the same key twice, and sends what was left
--- out through the one-row statement. `versions` are JSON, because PostgreSQL has no ragged arrays.
+-- out through the one-row statement.
 WITH wanted AS MATERIALIZED (
     SELECT *
-    FROM unnest(
-        :each_visit_id::text[], :each_event_id::text[], :each_brand_id::text[],
-        :each_patient_id::text[], :each_slot_id::text[], :each_to_status::text[],
-        :each_from_statuses::jsonb[], :each_versions::jsonb[], :each_once_begun::boolean[],
-        :each_cancel_reason::text[], :each_visit_type::text[], :each_reason::text[],
-        :each_notes::text[], :each_event_type::text[], :each_audit_type::text[],
-        :each_actor_type::text[], :each_actor_id::text[], :each_actor_brand_id::text[],
-        :each_request_id::text[], :each_caller::text[], :each_route::text[], :each_key::text[],
-        :each_fingerprint::bytea[]
-    ) WITH ORDINALITY AS w (
-        visit_id, event_id, brand_id, patient_id, slot_id, to_status, from_statuses, versions,
-        once_begun, cancel_reason, visit_type, reason, notes, event_type, audit_type, actor_type,
-        actor_id, actor_brand_id, request_id, caller, route, key, fingerprint, position)
+    FROM jsonb_to_recordset(:changes::jsonb) AS w (
+        position integer, visit_id text, event_id text, brand_id text, patient_id text,
+        slot_id text, to_status text, from_statuses text[], versions integer[],
+        once_begun boolean, cancel_reason text, visit_type text, reason text, notes text,
+        event_type text, audit_type text, actor_type text, actor_id text, actor_brand_id text,
+        request_id text, caller text, route text, key text, fingerprint text)
     WHERE NOT EXISTS (
         SELECT FROM booking.idempotency AS i
         WHERE i.key = w.key AND i.caller = w.caller AND i.route = w.route
@@ -115,9 +108,9 @@ WITH wanted AS MATERIALIZED (
         AND v.brand_id = w.brand_id
         AND (w.patient_id IS NULL OR v.patient_id = w.patient_id)
         AND (w.slot_id IS NULL OR v.slot_id = w.slot_id)
-        AND w.from_statuses ? v.status
+        AND v.status = ANY (w.from_statuses)
         AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
-        AND (w.versions IS NULL OR w.versions @> to_jsonb(v.version))
+        AND (w.versions IS NULL OR v.version = ANY (w.versions))
         AND (NOT w.once_begun OR v.starts_at <= booking.now())
     RETURNING v.*, p.provider_id, w.position
 ), visit AS (
@@ -150,7 +143,8 @@ WITH wanted AS MATERIALIZED (
     ORDER BY position
 ), remembered AS (
     INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
-    SELECT v.brand_id, w.caller, w.route, w.key, w.fingerprint, 'done', to_jsonb(v) - 'position'
+    SELECT v.brand_id, w.caller, w.route, w.key,
+           decode(w.fingerprint, 'base64'), 'done', to_jsonb(v) - 'position'
     FROM visit AS v
     JOIN wanted AS w USING (position)
     WHERE w.key IS NOT NULL
