@@ -16,7 +16,6 @@ from bookwell.storage.statements import AnyConnection, statement
 
 # Refusals that say something about the caller or the form of the request: no key counts yet.
 _NOT_REMEMBERED = (
-    errors.InvalidInput,
     errors.Unauthenticated,
     errors.InvalidToken,
     errors.InsufficientScope,
@@ -68,14 +67,18 @@ async def settle_refusal(connection: AnyConnection, call: Call, refusal: Refused
         Replayed: A twin with the same key was first, and had its effect.
         Refused: A twin was first and was refused, or the key belongs to another request.
     """
-    if call.key is None or isinstance(refusal, _NOT_REMEMBERED):
+    if call.key is None:
         return
-    if isinstance(refusal, errors.VersionMismatch):
-        # A version only grows, so a late twin is refused as well without our remembering it, and
-        # whoever has looked again may go on with the same key.
+    if isinstance(refusal, errors.VersionMismatch | errors.InvalidInput):
+        # A version only grows, and time only passes, so a late twin is refused as well without our
+        # remembering it, and whoever has looked again may go on with the same key. Whoever was
+        # first when it was still right is told what came of it.
         await _replay_if_used(connection, call)
         return
-    answer = json.dumps({"message": refusal.message, "facts": refusal.facts})
+    if isinstance(refusal, _NOT_REMEMBERED):
+        return
+    # As the HTTP door writes them, so that an instant among the facts is told again byte for byte.
+    answer = msgspec.json.encode({"message": refusal.message, "facts": refusal.facts}).decode()
     kept = await _remember_refusal.row(
         connection,
         brand_id=call.brand_id,
