@@ -52,7 +52,7 @@ def _reader_of(kind: object, sentence: str) -> Callable[[str], str]:
     return parse
 
 
-def _database_url(text: str) -> str:
+def as_database_url(text: str) -> str:
     if not text.startswith(DATABASE_SCHEMES):
         raise typer.BadParameter(f"it must begin with {DATABASE_SCHEMES[0]}.")
     return text
@@ -67,7 +67,7 @@ DatabaseUrl = Annotated[
     typer.Option(
         "--database-url",
         metavar="URL",
-        parser=_database_url,
+        parser=as_database_url,
         help="A PostgreSQL, 15 or newer (BOOKWELL_DATABASE_URL; embedded).",
         rich_help_panel=DATABASE_PANEL,
     ),

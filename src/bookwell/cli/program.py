@@ -12,8 +12,10 @@ from bookwell.cli.catalog import brands, coaches, patients, providers
 from bookwell.cli.demo import demo
 from bookwell.cli.imports import imports
 from bookwell.cli.migrations import migrate
+from bookwell.cli.prove import prove
 from bookwell.cli.sentences import sentence_of
 from bookwell.cli.serve import serve
+from bookwell.cli.slots import slots
 from bookwell.cli.tokens import tokens
 
 RUN, ACCESS, CATALOGUE = "Run", "Access", "Catalogue"
@@ -24,11 +26,13 @@ _EXAMPLES = """\
   bookwell demo                                     try it: two brands, tokens, lines to paste
   bookwell serve --port 8080 --workers 4            run it, on the embedded PostgreSQL
   bookwell serve --database-url postgresql://db/bw  run it, on a server of your own
+  bookwell prove                                    race against it: no double, no lost booking
 
   bookwell brand add loop --name "Loop Health"
   bookwell provider add prv_kim --brand loop --name "Dr. Kim"
   bookwell patient add pat_ada --brand loop --subject ada
   bookwell import visits book.csv --brand loop
+  bookwell slots import times.csv --brand loop
   bookwell token create --brand loop --role patient --subject ada
 
 Commands and a running service may share a database, the embedded one too.
@@ -68,6 +72,7 @@ def bookwell(
 app.command(rich_help_panel=RUN)(demo)
 app.command(rich_help_panel=RUN)(serve)
 app.command(rich_help_panel=RUN)(migrate)
+app.command(rich_help_panel=RUN)(prove)
 app.add_typer(tokens, name="token", rich_help_panel=ACCESS, no_args_is_help=True)
 for _name, _group in (
     ("brand", brands),
@@ -75,6 +80,7 @@ for _name, _group in (
     ("coach", coaches),
     ("patient", patients),
     ("import", imports),
+    ("slots", slots),
 ):
     app.add_typer(_group, name=_name, rich_help_panel=CATALOGUE, no_args_is_help=True)
 

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from bookwell.domain.errors import BookwellError, DatabaseUnavailable
 from bookwell.logs import places_of
 from bookwell.processes.listening import CannotServe
+from bookwell.prove.arrangement import CannotProve
 from bookwell.storage.embedded import EmbeddedPostgresError
 
 EXIT_REFUSED = 2
@@ -56,6 +57,7 @@ _SAYINGS: list[tuple[type[Exception], Callable[[Any], str]]] = [
     (BookwellError, lambda error: error.message),
     (EmbeddedPostgresError, _first_line),
     (CannotServe, _first_line),
+    (CannotProve, _first_line),
     (psycopg.Error, lambda error: f"The database refuses this: {_first_line(error)}"),
     (asyncpg.PostgresError, lambda error: f"The database refuses this: {_first_line(error)}"),
     (OSError, _say_of_system),

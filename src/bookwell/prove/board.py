@@ -24,6 +24,8 @@ class Board:
 
     def __init__(self, world: World) -> None:
         self.slots: Sequence[str] = [slot.slot_id for slot in world.slots]
+        pairs = _paired(world)
+        self._near = {slot_id: pair for pair in pairs for slot_id in pair}
         self.sessions = world.sessions
         self.patients = world.patients
         self._held: dict[str, Known] = {}
@@ -47,6 +49,10 @@ class Board:
     def ended(self, drawn: random.Random) -> Known | None:
         """One that has ended not long ago."""
         return drawn.choice(self._ended) if self._ended else None
+
+    def near(self, slot_id: str) -> Sequence[str]:
+        """Where a visit in this slot may be moved to: its provider's slots, and one other's."""
+        return self._near[slot_id]
 
     def seat(self, drawn: random.Random) -> str | None:
         """A booking of a seat that may still be one."""
@@ -83,3 +89,15 @@ class Board:
 
     def _one_of(self, known: dict[str, Known], drawn: random.Random) -> Known | None:
         return known[drawn.choice(list(known))] if known else None
+
+
+def _paired(world: World) -> list[list[str]]:
+    """The slots of each two providers.
+
+    Visits move within a pair only, so that the history falls into parts that share nothing.
+    """
+    providers = list(dict.fromkeys(slot.provider_id for slot in world.slots))
+    return [
+        [slot.slot_id for slot in world.slots if slot.provider_id in providers[first : first + 2]]
+        for first in range(0, len(providers), 2)
+    ]

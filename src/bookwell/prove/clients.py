@@ -121,9 +121,12 @@ class Client:
         return structs.replace(aimed, slot_id=held.slot_id) if aimed and held else None
 
     def _reschedule(self, attempt: Attempt) -> Attempt | None:
-        aimed = _at(attempt, self._late() or self._board.booked(self._drawn))
-        slot_id = self._drawn.choice(self._board.slots)
-        return structs.replace(aimed, slot_id=slot_id) if aimed else None
+        known = self._late() or self._board.booked(self._drawn)
+        aimed = _at(attempt, known)
+        if aimed is None or known is None:
+            return None
+        slot_id = self._drawn.choice(self._board.near(known.slot_id))
+        return structs.replace(aimed, slot_id=slot_id)
 
     def _end(self, attempt: Attempt) -> Attempt | None:
         return _at(attempt, self._late() or self._board.active(self._drawn))

@@ -32,7 +32,7 @@ from bookwell.storage.postmaster import Postmaster, find, run_until_ready, shut_
 
 WORKERS = 2
 # So short that holds end by themselves in the middle of a race.
-HOLD_MINUTES = 0.02
+HOLD_MINUTES = 0.05
 HOST = "127.0.0.1"
 # Below the ports that Linux and macOS lend to clients: who knocks while nobody listens would
 # otherwise be lent the service's port one day, meet themselves there, and keep the service out.

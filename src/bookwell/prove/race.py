@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 
 import httpx
@@ -19,11 +20,6 @@ RESOLVE_TRIES_MAX = 60
 RESOLVE_PAUSE_SECONDS = 0.5
 RESOLVERS = 8
 
-# What happens to the service while the clients race: entered when they begin, with the moment
-# (`time.monotonic`) they do, and left when the last of them has its answer, before lost calls are
-# sent again.
-Beside = Callable[[float], AbstractContextManager[object]]
-
 
 async def race(
     http: httpx.AsyncClient,
@@ -32,26 +28,37 @@ async def race(
     clients: int,
     seconds: float,
     seed: int,
-    beside: Beside = nullcontext,
-) -> History:
-    """Let so many clients race for so long, and return everything that was said."""
+    beside: AbstractContextManager[object] | None = None,
+) -> tuple[History, float]:
+    """Let so many clients race for so long, and return everything that was said.
+
+    What happens `beside` is entered when the race begins, and left before lost calls are sent
+    again, each in a thread. The second value is when the race began, by `time.monotonic`.
+    """
     door = Door(http, world.brand_id)
     board = Board(world)
     racers = [Client(number, seed, board, door) for number in range(clients)]
     numbers = itertools.count(1)
     door.open()
     began_at = datetime.now(UTC)
-    # In a thread, because whatever happens beside may take its time to begin and to end.
-    disturbance = beside(door.began)
-    await asyncio.to_thread(disturbance.__enter__)
-    try:
+    async with _in_threads(beside or nullcontext()):
         await asyncio.gather(*(each.run(seconds, numbers, world.brand_id) for each in racers))
-    finally:
-        await asyncio.to_thread(disturbance.__exit__, None, None, None)
     attempts = [attempt for each in racers for attempt in each.attempts]
     attempts = await _resolved(door, attempts)
     attempts.sort(key=lambda attempt: (attempt.called_at, attempt.number))
-    return History(world=structs.replace(world, began_at=began_at), attempts=attempts)
+    return History(world=structs.replace(world, began_at=began_at), attempts=attempts), door.began
+
+
+@asynccontextmanager
+async def _in_threads(beside: AbstractContextManager[object]) -> AsyncIterator[None]:
+    """As `with beside`, which may take its time to begin and to end while others go on."""
+    await asyncio.to_thread(beside.__enter__)
+    try:
+        yield
+    except BaseException:
+        await asyncio.to_thread(beside.__exit__, *sys.exc_info())
+        raise
+    await asyncio.to_thread(beside.__exit__, None, None, None)
 
 
 async def _resolved(door: Door, attempts: list[Attempt]) -> list[Attempt]:

@@ -19,15 +19,17 @@ class Seats:
         self._seats = {
             _booking_of(each): (_session_of(each), each.patient_id)
             for each in attempts
-            if each.operation is Operation.BOOK_SEAT
+            if each.operation is Operation.BOOK_SEAT and each.loss is None
         }
 
     def step_of(self, attempt: Attempt) -> Step | None:
         """The step; None for an answer that says nothing about any seat."""
         answer = attempt.outcome
         booking_id = _booking_of(attempt)
-        session, patient_id = self._seats.get(booking_id, (_session_of(attempt), None))
-        outcomes = self._outcomes_of(attempt, session, patient_id or attempt.patient_id or "")
+        session, patient_id = _session_of(attempt), attempt.patient_id
+        if attempt.operation is Operation.CANCEL_SEAT:
+            session, patient_id = self._seats.get(booking_id, (session, patient_id))
+        outcomes = self._outcomes_of(attempt, session, patient_id or "")
         if outcomes is None:
             return None
         return Step(
