@@ -62,7 +62,13 @@ class _PastHolds(Struct, frozen=True):
     visit_ids: list[str]
 
 
-_Outcome: TypeAlias = Visit | _PastHolds | BookwellError
+class _RefusedInCompany(Struct, frozen=True):
+    """Refused by the statement for many, which settles nobody's key."""
+
+    refusal: BookwellError
+
+
+_Outcome: TypeAlias = Visit | _PastHolds | _RefusedInCompany
 
 
 async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
@@ -79,9 +85,9 @@ async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
         outcome = await lane.write(wish)
         if isinstance(outcome, Visit):
             return outcome
-        if isinstance(outcome, BookwellError):
+        if isinstance(outcome, _RefusedInCompany):
             async with database.statement(call):  # which settles the caller's key
-                raise outcome
+                raise outcome.refusal
         if outcome.visit_ids:
             async with database.reading() as connection:
                 await holds.expire(connection, outcome.visit_ids)
@@ -121,7 +127,7 @@ class _Takes:
             if row["visit_id"] is not None
             else ALONE
             if row["goes_alone"]
-            else SlotUnavailable(slot_id=take.wanted.slot_id)
+            else _RefusedInCompany(SlotUnavailable(slot_id=take.wanted.slot_id))
             for take, row in zip(takes, rows, strict=True)
         ]
 
