@@ -12,6 +12,7 @@ from bookwell.prove.acknowledged import (
 from bookwell.prove.aftermath import Aftermath
 from bookwell.prove.conflicts import false_conflicts
 from bookwell.prove.history import Attempt, History, Operation
+from bookwell.prove.keys import one_answer_a_key
 from bookwell.prove.order import linearizable
 from bookwell.prove.report import Check
 
@@ -43,6 +44,7 @@ def all_checks(history: History, found: Aftermath) -> list[Check]:
         false_conflicts(history.world, attempts),
         _answers(attempts),
         _resolved(attempts),
+        one_answer_a_key(attempts),
         _race(attempts),
     ]
 

@@ -23,7 +23,7 @@ from bookwell.prove.report import Fault
 
 # Between the instant when the service is ready again and the next blow: long enough for the
 # clients to get into their stride, short enough for many blows.
-CALM_SECONDS = (0.3, 2.5)
+CALM_SECONDS = (0.2, 1.5)
 # One blow in so many falls while the service is still getting up after the one before.
 HARDSHIP = 4
 HARD_SECONDS = (0.05, 0.8)

@@ -82,7 +82,8 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `answer` is None where no usable answer came: the connection broke, or the service said 5xx;
     `lost_at` and `lost_because` then tell when the client noticed. `resolved` is the answer that
-    the same call with the same key had later, which began at `resolve_called_at`.
+    the same call with the same key had later, which began at `resolve_called_at`. `repeated` is
+    what a call that had its answer was told when it was made once more with its key.
     """
 
     number: int
@@ -103,6 +104,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_because: str | None = None
     resolve_called_at: float | None = None
     resolved: Answer | None = None
+    repeated: Answer | None = None
 
     @property
     def outcome(self) -> Answer | None:

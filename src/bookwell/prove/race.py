@@ -14,6 +14,7 @@ from bookwell.prove.board import Board
 from bookwell.prove.calls import Door
 from bookwell.prove.clients import Client
 from bookwell.prove.history import Attempt, History, World
+from bookwell.prove.keys import repeated
 
 # A call that nobody answered is sent again so often, with a pause; the service may be recovering.
 RESOLVE_TRIES_MAX = 60
@@ -44,7 +45,7 @@ async def race(
     async with _in_threads(beside or nullcontext()):
         await asyncio.gather(*(each.run(seconds, numbers, world.brand_id) for each in racers))
     attempts = [attempt for each in racers for attempt in each.attempts]
-    attempts = await _resolved(door, attempts)
+    attempts = await repeated(door, await _resolved(door, attempts), seed)
     attempts.sort(key=lambda attempt: (attempt.called_at, attempt.number))
     return History(world=structs.replace(world, began_at=began_at), attempts=attempts), door.began
 
