@@ -1,103 +1,100 @@
-"""`python -m bench`: how fast is booking over HTTP, beside the database alone?"""
+"""`python -m bench`: how fast is booking over HTTP, beside the database alone?
+
+`python -m bench soak` instead: does it stay as it is for an hour? See its own `--help`.
+"""
 
 import argparse
 import signal
 import sys
 from pathlib import Path
 
-from bench import load
+from bench import load, soak
 from bench.checks import CheckFailedError
-from bench.fixture import Fixture, Scale, add_booked_template, opened
-from bench.measured import Row
-from bench.phases import Conditions, measure
-from bench.report import Machine, page_of, text_of
-from bench.scenarios import BOOKED, SCENARIOS, Scenario
+from bench.fixture import opened
+from bench.machine import Machine
+from bench.page import PAGE, write_page
+from bench.phases import Conditions
+from bench.plan import measured_rows, steps_for
+from bench.report import Report, text_of
+from bench.scale import Scale
+from bench.scenarios import SCENARIOS, USUAL
 
 # Faster than anything measured so far; who is faster still is told to ask for more.
 SLOTS_PER_SECOND = 30_000
 SLOTS_MIN = 10_000
-PAGE = Path("docs/benchmarks.md")
+SECONDS, ROUNDS = 3, 2
+QUICK_SECONDS, QUICK_ROUNDS = 1, 1
+# What others had of the machine; more, and the page would tell about them.
+ELSEWHERE_MAX = 0.05
 
 
 def main() -> int:
-    asked = _arguments()
     # Whoever ends us ends our server too: the exception passes through the blocks that stop it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    scenarios = [SCENARIOS[name] for name in asked.scenarios]
-    scale = Scale(slots=asked.slots or max(SLOTS_MIN, round(asked.seconds * SLOTS_PER_SECOND)))
-    conditions = Conditions(seconds=asked.seconds, generator=asked.load)
-    how = (
-        f"{asked.seconds:g} s a run, {asked.rounds} round(s); {scale.slots:,} slots of "
-        f"{scale.providers:,} providers, {scale.patients:,} patients; load by {asked.load}"
-    )
-    print(f"Preparing: {how} …", flush=True)
     try:
-        with opened(scale, parent=asked.data_dir) as fixture:
-            machine = Machine.here(fixture.folder, fixture.server_version)
-            rows = _measure_all(fixture, scenarios, conditions, asked)
+        if sys.argv[1:2] == ["soak"]:
+            return soak.main(sys.argv[2:])
+        return _measure(_arguments())
     except CheckFailedError as error:
         print(f"FAILED: {error}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(f"\n{text_of(rows, machine, how=how)}")
+
+
+def _measure(asked: argparse.Namespace) -> int:
+    scenarios = [SCENARIOS[name] for name in asked.scenarios or USUAL]
+    slots = asked.slots or max(SLOTS_MIN, round(asked.seconds * SLOTS_PER_SECOND))
+    scale = Scale(slots=slots, patients=slots)
+    conditions = Conditions(seconds=asked.seconds, generator=asked.load)
+    steps = steps_for(scenarios, asked.connections or [1, 16, 64], asked.workers or [1, 2])
+    how = f"{asked.seconds:g} s a run, {asked.rounds} round(s); load by {asked.load}"
+    print(f"Preparing: {how} …", flush=True)
+    templates = {scenario.template for scenario in scenarios}
+    with opened(scale, templates, parent=asked.data_dir) as fixture:
+        report = Report(
+            machine=Machine.here(fixture.folder, fixture.server_version),
+            how=how,
+            scales={name: fixture.scales[name] for name in sorted(templates)},
+            rows=measured_rows(fixture, steps, conditions, rounds=asked.rounds),
+        )
+    print(f"\n{text_of(report)}")
     print(
-        "\nChecked after every run: as many visits, events, audit and idempotency rows as answers;"
+        "\nChecked after every run that writes: as many visits, events, audit and idempotency rows"
     )
-    print("no overlaps; no errors.")
-    if asked.write:
-        PAGE.write_text(page_of(rows, machine, how=how))
+    print("as answers; no overlaps; no errors.")
+    return _write(report, asked)
+
+
+def _write(report: Report, asked: argparse.Namespace) -> int:
+    """Write the page where that was asked for, or where this run is fit for it."""
+    partial = asked.scenarios or asked.connections or asked.workers
+    if asked.quick or (partial and not asked.write):
+        print(f"A part only, so {PAGE} stays as it is; --write writes it all the same.")
+    elif report.elsewhere > ELSEWHERE_MAX and not asked.write:
+        print(
+            f"Other programs had {report.elsewhere:.0%} of the machine, so {PAGE} stays as it is; "
+            "--write writes it all the same."
+        )
+    else:
+        write_page(report, representative=report.elsewhere <= ELSEWHERE_MAX)
         print(f"Written to {PAGE}.")
     return 0
 
 
-def _measure_all(
-    fixture: Fixture,
-    scenarios: list[Scenario],
-    conditions: Conditions,
-    asked: argparse.Namespace,
-) -> list[Row]:
-    if any(scenario.template == BOOKED for scenario in scenarios):
-        add_booked_template(fixture)
-    plan = [
-        (scenario, workers, connections)
-        for scenario in scenarios
-        for workers in asked.workers
-        for connections in _connections_for(scenario, asked.connections)
-    ]
-    rows = []
-    for number in range(asked.rounds):
-        for scenario, workers, connections in plan:
-            row = measure(fixture, scenario, conditions, connections=connections, workers=workers)
-            rows.append(row)
-            print(
-                f"  {number + 1}/{asked.rounds} {row.title}, {connections} connection(s), "
-                f"{workers} worker(s): pgbench {row.yardstick.rate:,.0f}/s, "
-                f"HTTP {row.service.rate:,.0f}/s, ratio {row.ratio:.2f}",
-                flush=True,
-            )
-    return rows
-
-
-def _connections_for(scenario: Scenario, asked: list[int]) -> list[int]:
-    """What was asked for; of a scenario that is measured at one number, that or else the last."""
-    if scenario.connections is None:
-        return asked
-    return [scenario.connections] if scenario.connections in asked else asked[-1:]
-
-
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4, help="of each run (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=1, help="the median is told (%(default)s)")
-    parser.add_argument(
-        "--connections", type=int, nargs="+", default=[1, 16, 64], metavar="N", help="(1 16 64)"
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--quick", action="store_true", help="a short look that writes nothing")
+    parser.add_argument("--seconds", type=float, help=f"of each run ({SECONDS})")
+    parser.add_argument("--rounds", type=int, help=f"the median is told ({ROUNDS})")
+    parser.add_argument("--connections", type=int, nargs="+", metavar="N", help="(1 16 64)")
+    parser.add_argument("--workers", type=int, nargs="+", metavar="N", help="of the service (1 2)")
     parser.add_argument(
-        "--workers", type=int, nargs="+", default=[1], metavar="N", help="of the service (1)"
-    )
-    parser.add_argument(
-        "--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), help="(all)"
+        "--scenarios", nargs="+", choices=SCENARIOS, help="(all but book-without-key)"
     )
     parser.add_argument("--slots", type=int, help=f"({SLOTS_PER_SECOND:,} for each second)")
     parser.add_argument(
@@ -109,8 +106,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--data-dir", type=Path, help="where the database lies meanwhile; should be a real disk"
     )
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE} too")
-    return parser.parse_args()
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help=f"write {PAGE} even if this is a part only, or the machine was busy otherwise",
+    )
+    asked = parser.parse_args()
+    if asked.quick and asked.write:
+        parser.error("--quick writes nothing")
+    asked.seconds = asked.seconds or (QUICK_SECONDS if asked.quick else SECONDS)
+    asked.rounds = asked.rounds or (QUICK_ROUNDS if asked.quick else ROUNDS)
+    return asked
 
 
 if __name__ == "__main__":

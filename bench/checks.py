@@ -3,7 +3,7 @@
 import psycopg
 
 from bench.measured import Run
-from bench.scenarios import Scenario
+from bench.scenario import Scenario
 
 
 class CheckFailedError(Exception):
@@ -23,6 +23,8 @@ def check(scenario: Scenario, url: str, runs: list[Run], *, whose: str) -> None:
         problems.append("there was nothing left to take: ask for more with --slots")
     if failures := sum(run.failures for run in runs):
         problems.append(f"{failures} answers were not {scenario.success}")
+    if scenario.race is not None and runs[-1].successes != scenario.race.slots:
+        problems.append(f"{runs[-1].successes} winners at {scenario.race.slots} slots")
     counted = _counts(scenario, url)
     amounts = {name: counted[name] for name in scenario.leaves}
     for name, amount in amounts.items():

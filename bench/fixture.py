@@ -1,51 +1,43 @@
 """A PostgreSQL of our own, durable as in production, and databases to measure in.
 
-Ids are plain numbers of 19 digits, as text. So pgbench, which computes numbers only, can name any
-slot, patient or visit, and the statement it runs is the service's to the letter. Every phase works
-in a fresh clone of a template, so that none pays for the rows of the one before.
+What writes works in a fresh clone of a template, so that no run pays for the rows of the one
+before. What only reads works in the template itself.
 """
 
-import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 
+from bench.filling import add_visits, fill
+from bench.scale import Scale
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
 
-BRAND = "bench"
-# The thing number n is called str(FIRST_ID + n).
-FIRST_ID = 10**18
 ACTOR = "bench-service"
 TOKEN = "lph_at_bench0000000000000000000000000000000000"
 
-# Every slot of FREE can be booked; in BOOKED each slot has a visit of the same id.
-FREE, BOOKED = "bench_free", "bench_booked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """How much there is of everything."""
-
-    slots: int
-    providers: int = 1_000
-    patients: int = 10_000
+# Every slot of FREE can be booked; in the others each slot has a visit of the same id, each of
+# another patient.
+FREE, BOOKED, HELD = "bench_free", "bench_booked", "bench_held"
+# A book as a clinic has it, and a hundredth of it, for searches.
+LARGE, SMALL = "bench_large", "bench_small"
+LARGE_SCALE = Scale(slots=1_000_000, providers=1_000, patients=10_000, visits=300_000)
+SMALL_SCALE = Scale(slots=10_000, providers=10, patients=100, visits=3_000)
 
 
 class Fixture:
     """The running server with its templates."""
 
-    def __init__(self, server: EmbeddedPostgres, folder: Path, scale: Scale) -> None:
+    def __init__(self, server: EmbeddedPostgres, folder: Path, scales: dict[str, Scale]) -> None:
         self.server = server
         self.folder = folder
-        self.scale = scale
+        self.scales = scales
 
     @property
     def server_pid(self) -> int:
@@ -63,8 +55,11 @@ class Fixture:
         return self.server.url.replace("/bookwell?", f"/{database}?")
 
     @contextmanager
-    def clone(self, template: str) -> Iterator[str]:
-        """A database that begins as the template is, by its URL; gone when the block is left."""
+    def database(self, template: str, *, read_only: bool) -> Iterator[str]:
+        """A database as the template is, by its URL; a clone is gone when the block is left."""
+        if read_only:
+            yield self.url_of(template)
+            return
         name = f"bench_{uuid4().hex[:12]}"
         self.create(name, template)
         yield self.url_of(name)
@@ -77,100 +72,42 @@ class Fixture:
             )
         )
 
+    def add(self, template: str) -> None:
+        """Make a template, unless it is there."""
+        if template in self.scales:
+            return
+        if template in (BOOKED, HELD):
+            self.create(template, FREE)
+            scale = self.scales[template] = self.scales[FREE]
+            add_visits(self.url_of(template), scale, of_ten=10, held=template == HELD)
+            return
+        scale = {LARGE: LARGE_SCALE, SMALL: SMALL_SCALE}[template]
+        self.create(template, "template0")
+        migrate(self.url_of(template))
+        fill(self.url_of(template), scale, actor=ACTOR, token=TOKEN)
+        add_visits(self.url_of(template), scale, of_ten=10 * scale.visits // scale.slots)
+        self.scales[template] = scale
+
     def _run(self, command: sql.Composed) -> None:
         with psycopg.connect(self.server.url, autocommit=True) as connection:
             connection.execute(command)
 
 
 @contextmanager
-def opened(scale: Scale, *, parent: Path | None = None) -> Iterator[Fixture]:
+def opened(
+    scale: Scale, templates: Iterable[str], *, parent: Path | None = None
+) -> Iterator[Fixture]:
     """Start the server in a new folder below `parent` (the system's own for such), and fill it."""
     folder = Path(tempfile.mkdtemp(prefix="bookwell-bench-", dir=parent))
     try:
         with EmbeddedPostgres(folder / "data", durable=True) as server:
-            fixture = Fixture(server, folder, scale)
+            fixture = Fixture(server, folder, {})
             fixture.create(FREE, "template0")
             migrate(fixture.url_of(FREE))
-            _fill(fixture.url_of(FREE), scale)
+            fill(fixture.url_of(FREE), scale, actor=ACTOR, token=TOKEN)
+            fixture.scales[FREE] = scale
+            for template in templates:
+                fixture.add(template)
             yield fixture
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def add_booked_template(fixture: Fixture) -> None:
-    """Make BOOKED, for what is done to visits that exist already."""
-    fixture.create(BOOKED, FREE)
-    with psycopg.connect(fixture.url_of(BOOKED), autocommit=True) as connection:
-        connection.execute(
-            """
-            INSERT INTO booking.visit (visit_id, brand_id, patient_id, provider_no, slot_id,
-                                       starts_at, ends_at, status, visit_type, reason)
-            SELECT slot_id, brand_id, (%s + right(slot_id, 9)::bigint %% %s)::text, provider_no,
-                   slot_id, starts_at, ends_at, 'booked', 'follow_up', 'A benchmark.'
-            FROM booking.slot
-            """,
-            (FIRST_ID, fixture.scale.patients),
-        )
-        connection.execute(
-            """
-            INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
-            SELECT visit_id, brand_id, 'booking.visit.created.v1', visit_id, 1,
-                   jsonb_build_object('visit_id', visit_id)
-            FROM booking.visit
-            """
-        )
-        connection.execute("VACUUM (FREEZE, ANALYZE)")
-
-
-def _fill(url: str, scale: Scale) -> None:
-    """A brand with people and slots: half hours from tomorrow on, number n with provider n mod N."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO booking.brand (brand_id, name) VALUES (%s, 'Bench')", (BRAND,)
-        )
-        connection.execute(
-            """
-            INSERT INTO booking.provider (provider_id, brand_id, kind)
-            SELECT (%s + n)::text, %s, 'clinician' FROM generate_series(0, %s - 1) AS n
-            """,
-            (FIRST_ID, BRAND, scale.providers),
-        )
-        connection.execute(
-            """
-            INSERT INTO booking.affiliation (brand_id, provider_no, name)
-            SELECT brand_id, provider_no, 'A provider' FROM booking.provider
-            """
-        )
-        connection.execute(
-            """
-            INSERT INTO booking.patient (brand_id, patient_id)
-            SELECT %s, (%s + n)::text FROM generate_series(0, %s - 1) AS n
-            """,
-            (BRAND, FIRST_ID, scale.patients),
-        )
-        connection.execute(
-            """
-            INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)
-            SELECT (%(first)s + n)::text, %(brand)s, p.provider_no, begins, begins + interval '30 min'
-            FROM generate_series(0, %(slots)s - 1) AS n
-            JOIN booking.provider AS p ON p.provider_id = (%(first)s + n %% %(providers)s)::text
-            CROSS JOIN LATERAL (
-                SELECT date_trunc('day', now()) + interval '1 day'
-                       + n / %(providers)s * interval '30 min' AS begins) AS time_of_n
-            ORDER BY n
-            """,
-            {
-                "first": FIRST_ID,
-                "brand": BRAND,
-                "slots": scale.slots,
-                "providers": scale.providers,
-            },
-        )
-        connection.execute(
-            """
-            INSERT INTO booking.token (token_hash, token_id, brand_id, role, subject, scopes)
-            VALUES (%s, 'tok_bench', %s, 'service', %s, '{manage:visits,manage:slots}')
-            """,
-            (hashlib.sha256(TOKEN.encode()).digest(), BRAND, ACTOR),
-        )
-        connection.execute("VACUUM (FREEZE, ANALYZE)")

@@ -1,18 +1,20 @@
 """Our own load generator, for machines without wrk. A process of its own:
 
-    python -m bench.generator URL TOKEN FEED CONNECTIONS SECONDS
+    python -m bench.generator URL TOKEN FEED CONNECTIONS SECONDS once|again
 
 It sends the feed's requests over keep-alive connections, each the next one as soon as it has its
-answer, until the time is over or the feed is, then waits for what is still unanswered. It prints
-one line of JSON: answers by status, seconds from the first request to the last answer, latencies.
+answer, until the time is over or the feed is (`again`: it begins anew), then waits for what is
+still unanswered. It prints one line of JSON: answers by status, seconds from the first request to
+the last answer, latencies.
 """
 
 import asyncio
 import json
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import asdict
+from itertools import cycle
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -25,8 +27,8 @@ _ANSWER_PATIENCE_SECONDS = 30
 class Load:
     """What all connections share."""
 
-    def __init__(self, requests: list[bytes], seconds: float) -> None:
-        self.requests = deque(requests)
+    def __init__(self, requests: list[bytes], seconds: float, *, again: bool) -> None:
+        self.requests = iter(cycle(requests) if again else requests)
         self.began = time.perf_counter()
         self.deadline = self.began + seconds
         self.ended = self.began
@@ -37,10 +39,10 @@ class Load:
     def next_request(self) -> bytes | None:
         if time.perf_counter() >= self.deadline:
             return None
-        if not self.requests:
+        request = next(self.requests, None)
+        if request is None:
             self.ran_out = True
-            return None
-        return self.requests.popleft()
+        return request
 
 
 class Connection(asyncio.Protocol):
@@ -91,23 +93,23 @@ def requests_in(feed: Path, *, host: str, token: str) -> list[bytes]:
     """The feed's lines as they go over the wire."""
     requests = []
     for line in feed.read_text().splitlines():
-        path, key, body = line.split("\t")
-        named = f"Idempotency-Key: {key}\r\n" if key else ""
-        requests.append(
-            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-            f"Content-Type: application/json\r\n{named}Content-Length: {len(body)}\r\n\r\n"
-            f"{body}".encode("ascii")
-        )
+        method, path, key, body = line.split("\t")
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+        if key:
+            head += f"Idempotency-Key: {key}\r\n"
+        if body:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        requests.append(f"{head}\r\n{body}".encode("ascii"))
     return requests
 
 
 async def generate(
-    url: str, requests: list[bytes], *, connections: int, seconds: float
+    url: str, requests: list[bytes], *, connections: int, seconds: float, again: bool
 ) -> dict[str, object]:
     """Send, and say what came of it."""
     place = urlsplit(url)
     loop = asyncio.get_running_loop()
-    load = Load(requests, seconds)
+    load = Load(requests, seconds, again=again)
     made = await asyncio.gather(
         *(
             loop.create_connection(lambda: Connection(load), place.hostname, place.port)
@@ -127,9 +129,15 @@ async def generate(
 
 
 def main() -> None:
-    url, token, feed, connections, seconds = sys.argv[1:]
+    url, token, feed, connections, seconds, repeat = sys.argv[1:]
     requests = requests_in(Path(feed), host=urlsplit(url).netloc, token=token)
-    outcome = generate(url, requests, connections=int(connections), seconds=float(seconds))
+    outcome = generate(
+        url,
+        requests,
+        connections=int(connections),
+        seconds=float(seconds),
+        again=repeat == "again",
+    )
     if sys.platform == "win32":
         print(json.dumps(asyncio.run(outcome)))
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.fixture import TOKEN
 from bench.measured import Latency, Run
-from bench.scenarios import Request
+from bench.scenario import Request, Scenario
 
 WRK, OWN = "wrk", "python"
 _SCRIPT = Path(__file__).with_name("feed.lua")
@@ -35,15 +35,15 @@ def write_feed(path: Path, requests: Iterable[Request]) -> int:
 
 
 def run(
-    generator: str, url: str, feed: Path, *, connections: int, seconds: float, success: int
+    generator: str, scenario: Scenario, url: str, feed: Path, *, connections: int, seconds: float
 ) -> Run:
     """Send what the feed has, for so many seconds; wrk counts whole ones only."""
     if generator == WRK:
-        return _run_wrk(url, feed, connections=connections, seconds=math.ceil(seconds))
-    return _run_own(url, feed, connections=connections, seconds=seconds, success=success)
+        return _run_wrk(scenario, url, feed, connections=connections, seconds=math.ceil(seconds))
+    return run_own(scenario, url, feed, connections=connections, seconds=seconds)
 
 
-def _run_wrk(url: str, feed: Path, *, connections: int, seconds: int) -> Run:
+def _run_wrk(scenario: Scenario, url: str, feed: Path, *, connections: int, seconds: int) -> Run:
     threads = max(1, min(_THREADS_MAX, connections // _CONNECTIONS_PER_THREAD))
     said = _said_by(
         [
@@ -58,32 +58,41 @@ def _run_wrk(url: str, feed: Path, *, connections: int, seconds: int) -> Run:
             str(feed),
             TOKEN,
             str(threads),
+            "again" if scenario.endless else "once",
+            str(scenario.success),
+            str(scenario.race.refusal if scenario.race else 0),
         ]
     )
     result = next(line for line in said.splitlines() if line.startswith("RESULT "))
-    answers, bad, broken, micros, *latencies = (int(word) for word in result.split()[1:])
+    good, refused, bad, micros, *latencies = (int(word) for word in result.split()[1:])
     p50, p90, p99, longest = (number / 1000 for number in latencies)
     with feed.open("rb") as lines:
         available = sum(1 for _ in lines)
     return Run(
         # wrk counts statuses from 400 on as errors; of those below, the service has one a route.
-        successes=answers - bad,
-        failures=bad + broken,
+        successes=good,
+        refusals=refused,
+        failures=bad,
         seconds=micros / 1e6,
         latency=Latency(p50=p50, p90=p90, p99=p99, longest=longest),
         # wrk leaves without waiting for the last answers.
         unanswered_max=connections,
-        ran_out=answers + connections >= available,
+        ran_out=not scenario.endless and good + refused + connections >= available,
     )
 
 
-def _run_own(url: str, feed: Path, *, connections: int, seconds: float, success: int) -> Run:
+def run_own(scenario: Scenario, url: str, feed: Path, *, connections: int, seconds: float) -> Run:
+    """Send with our own generator, which waits for the last answer."""
     command = [sys.executable, "-m", "bench.generator", url, TOKEN, str(feed)]
-    said = json.loads(_said_by([*command, str(connections), str(seconds)]))
-    successes = said["statuses"].pop(str(success), 0)
+    repeat = "again" if scenario.endless else "once"
+    said = json.loads(_said_by([*command, str(connections), str(seconds), repeat]))
+    statuses = said["statuses"]
+    successes = statuses.pop(str(scenario.success), 0)
+    refusals = statuses.pop(str(scenario.race.refusal), 0) if scenario.race else 0
     return Run(
         successes=successes,
-        failures=sum(said["statuses"].values()),
+        refusals=refusals,
+        failures=sum(statuses.values()),
         seconds=said["seconds"],
         latency=Latency(**said["latency"]),
         ran_out=said["ran_out"],

@@ -1,21 +1,24 @@
-"""The order of things: for each row a warm-up and a run of pgbench, then the same over HTTP."""
+"""One run of either side: a database as the template is, a warm-up, the run, and the checks."""
 
 import math
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from bench import cpu, load, yardstick
+from bench.bookings import BOOK
 from bench.checks import check
 from bench.fixture import Fixture
-from bench.measured import Row, Run
-from bench.scenarios import Scenario
+from bench.measured import Run
+from bench.scenario import Request, Scenario
 from bench.service import serving
 
 # A twentieth of what the fastest would do in the time: enough for plans, caches and connections.
 _WARM_UP_PER_SECOND = 250
 _WARM_UP_CONNECTIONS_MAX = 12
+# A race that has to end after so many tries, not at a time.
+_RACE_SECONDS_MAX = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,107 +28,118 @@ class Conditions:
     seconds: float
     generator: str
 
+    def warm_up_turns(self, connections: int) -> int:
+        """How often each connection is used before it counts."""
+        share = _WARM_UP_PER_SECOND * min(connections, _WARM_UP_CONNECTIONS_MAX) / connections
+        return math.ceil(self.seconds * share)
 
-def measure(
-    fixture: Fixture,
-    scenario: Scenario,
-    conditions: Conditions,
-    *,
-    connections: int,
-    workers: int,
-) -> Row:
-    """One row.
+
+def by_pgbench(
+    fixture: Fixture, scenario: Scenario, conditions: Conditions, *, connections: int
+) -> Run:
+    """Run the statement alone.
 
     Raises:
-        CheckFailedError: The database contradicts the answers; no number is worth telling then.
+        CheckFailedError: The database contradicts the counts; no number is worth telling then.
     """
-    share = _WARM_UP_PER_SECOND * min(connections, _WARM_UP_CONNECTIONS_MAX) / connections
-    warm_up_turns = math.ceil(conditions.seconds * share)
-    return Row(
-        title=scenario.title,
-        workers=workers,
-        connections=connections,
-        yardstick=_by_pgbench(
-            fixture, scenario, conditions, clients=connections, warm_up_turns=warm_up_turns
-        ),
-        service=_by_http(
-            fixture,
-            scenario,
-            conditions,
-            connections=connections,
-            workers=workers,
-            warm_up=warm_up_turns * connections,
-        ),
-    )
+    scale = fixture.scales[scenario.template]
+    warm_up_turns = conditions.warm_up_turns(connections)
+    attempts = scenario.race.attempts if scenario.race else None
 
-
-def _by_pgbench(
-    fixture: Fixture,
-    scenario: Scenario,
-    conditions: Conditions,
-    *,
-    clients: int,
-    warm_up_turns: int,
-) -> Run:
-    def run(url: str, first_turn: int, turns: int | None) -> Run:
+    def run(which: Scenario, url: str, first_turn: int, turns: int | None) -> Run:
         return yardstick.run(
-            scenario,
-            fixture.scale,
+            which,
+            scale,
             url,
             fixture.folder,
-            clients=clients,
+            clients=connections,
             first_turn=first_turn,
             turns=turns,
             seconds=math.ceil(conditions.seconds),
         )
 
-    with fixture.clone(scenario.template) as url:
-        warm_up = run(url, 0, warm_up_turns)
+    with fixture.database(scenario.template, read_only=scenario.endless) as url:
+        warm_up = run(_before(scenario), url, 0, warm_up_turns)
         measured = _with_cpu(
-            lambda: run(url, warm_up_turns, None), {"PostgreSQL": fixture.server_pid}
+            lambda: run(scenario, url, warm_up_turns, attempts and attempts // connections),
+            {"PostgreSQL": fixture.server_pid},
         )
         check(scenario, url, [warm_up, measured], whose="pgbench")
     return measured
 
 
-def _by_http(
+def by_http(
     fixture: Fixture,
     scenario: Scenario,
     conditions: Conditions,
     *,
     connections: int,
     workers: int,
-    warm_up: int,
 ) -> Run:
+    """Run the same over HTTP.
+
+    Raises:
+        CheckFailedError: The database contradicts the answers; no number is worth telling then.
+    """
+    attempts = scenario.race.attempts if scenario.race else None
     feed, warm_up_feed = fixture.folder / "feed", fixture.folder / "warm-up"
-    requests = scenario.requests(fixture.scale)
-    load.write_feed(warm_up_feed, islice(requests, warm_up))
-    load.write_feed(feed, requests)
-    with fixture.clone(scenario.template) as url:
+    warm_up = conditions.warm_up_turns(connections) * connections
+    first, then = _requests_of(scenario, fixture, warm_up)
+    load.write_feed(warm_up_feed, first)
+    load.write_feed(feed, islice(then, attempts))
+    # wrk cannot send a feed once and to its end; ours can.
+    generator = load.OWN if attempts else conditions.generator
+    with fixture.database(scenario.template, read_only=scenario.endless) as url:
         with serving(url, workers=workers, log=fixture.folder / "service.log") as service:
-            # Ours sends the whole feed, once and to its end, which wrk cannot.
-            warmed_up = load.run(
-                load.OWN,
+            warmed_up = load.run_own(
+                replace(_before(scenario), endless=False),
                 service.base_url,
                 warm_up_feed,
                 connections=connections,
                 seconds=60,
-                success=scenario.success,
             )
             measured = _with_cpu(
                 lambda: load.run(
-                    conditions.generator,
+                    generator,
+                    scenario,
                     service.base_url,
                     feed,
                     connections=connections,
-                    seconds=conditions.seconds,
-                    success=scenario.success,
+                    seconds=_RACE_SECONDS_MAX if attempts else conditions.seconds,
                 ),
                 {"service": service.pid, "PostgreSQL": fixture.server_pid},
             )
-        warmed_up = replace(warmed_up, ran_out=False)
-        check(scenario, url, [warmed_up, measured], whose="the service")
+        if attempts:
+            _see_all_tried(measured, attempts)
+            measured = replace(measured, ran_out=False)
+        check(scenario, url, [replace(warmed_up, ran_out=False), measured], whose="the service")
     return measured
+
+
+def _before(scenario: Scenario) -> Scenario:
+    """What to warm up with: bookings before a race, so that nobody takes its slots."""
+    return BOOK if scenario.race else scenario
+
+
+def _requests_of(
+    scenario: Scenario, fixture: Fixture, warm_up: int
+) -> tuple[Iterator[Request], Iterator[Request]]:
+    """Those of the warm-up, and those after them."""
+    scale = fixture.scales[scenario.template]
+    requests = scenario.requests(scale)
+    if scenario.race or scenario.endless:
+        before = islice(_before(scenario).requests(scale), warm_up)
+        if scenario.race:
+            # Each try has a key of its own, so it must not be one of the warm-up's.
+            before = (replace(request, key=f"w{request.key}") for request in before)
+        return before, requests
+    first = list(islice(requests, warm_up))
+    return iter(first), requests
+
+
+def _see_all_tried(measured: Run, attempts: int) -> None:
+    if measured.answers + measured.failures != attempts:
+        raise RuntimeError(f"{measured.answers} of {attempts} tries were answered in time.")
 
 
 def _with_cpu(run: Callable[[], Run], roots: dict[str, int]) -> Run:
@@ -138,7 +152,7 @@ def _with_cpu(run: Callable[[], Run], roots: dict[str, int]) -> Run:
     busy, possible = spent.pop("busy"), spent.pop("possible")
     return replace(
         done,
-        cpu={name: seconds * 1e6 / max(done.successes, 1) for name, seconds in spent.items()},
+        cpu={name: seconds * 1e6 / max(done.answers, 1) for name, seconds in spent.items()},
         elsewhere=max(0.0, busy - sum(spent.values())) / possible,
     )
 

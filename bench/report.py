@@ -1,169 +1,164 @@
-"""The tables, for a terminal and for docs/benchmarks.md."""
+"""All that was measured, as tables of text."""
 
-import os
-import platform
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
-from bench.measured import Row
+from bench.fixture import FREE, LARGE, SMALL
+from bench.machine import Machine
+from bench.measured import Row, Run
+from bench.scale import Scale
+from bench.tables import plain
+from bench.targets import size_ratio, verdicts_of
 
-_HEAD = (
-    *("operation", "workers", "conn.", "pgbench", "HTTP", "ratio"),
-    *("p50", "p90", "p99", "max", "bad"),
+TARGETS_HEAD = ("target", "measured", "")
+RATES_HEAD = (
+    *("operation", "conn.", "workers", "pgbench", "HTTP", "ratio"),
+    *("p50", "p99", "max", "p99 of pgbench", "bad"),
 )
-_CAPTION = (
-    "Successes a second; the latencies of HTTP in milliseconds; answers that were no success."
+RATES_CAPTION = (
+    "Right answers a second, and the latencies of HTTP in milliseconds. In a race both the booking\n"
+    "and the refusal are right answers. Bad are all others."
 )
-_CPU_HEAD = (
-    *("operation", "workers", "conn.", "service", "postgres", "load", "|"),
-    *("postgres", "pgbench", "| ratio", "others"),
+SEARCH_HEAD = (
+    *("search", "workers", "pgbench", "HTTP", "ratio", "p50", "p99"),
+    *("p99 of pgbench", "small book", "large / small"),
 )
-_CPU_CAPTION = """\
-Processor time of each success in microseconds: of the service, PostgreSQL and the load generator
-over HTTP, and of PostgreSQL and pgbench. The ratio of the two sums depends little on what else the
-machine does. Others: the share of the machine that other programs had during pgbench / HTTP; above
-a few percent, the rates and latencies above are noise."""
-
-_ABOUT = """\
-Everything is on: bearer tokens, audit rows, events, the overlap constraint, a log line a request at
-level info; fsync and synchronous_commit are on. Rate limits are off. Slots are unique and taken in
-random order. The yardstick is pgbench with the service's own statement, prepared, on a clone of the
-same database, at the same number of clients, just before. After every run the database is asked:
-as many visits, events and audit rows as successful answers, and no overlap.
-
-What differs: ids made by pgbench have 19 characters, the service's 30; pgbench sends a value again
-for each place where the statement names it; it opens a connection to PostgreSQL for each client,
-a worker of the service at most 16; and it does not read the answers it is given."""
+SEARCH_CAPTION = (
+    "At 16 connections, in the large book; beside it the rate over HTTP in the small one."
+)
+CPU_HEAD = (
+    *("operation", "conn.", "workers", "service", "postgres", "load"),
+    *("bare postgres", "bare pgbench", "ratio", "load's cores", "others"),
+)
+CPU_CAPTION = (
+    "Processor time of each right answer in microseconds: of the service, PostgreSQL and the load\n"
+    "generator over HTTP, and of PostgreSQL and pgbench alone. The ratio of the two sums depends\n"
+    "little on what else the machine does. Load's cores: how many processors the load generator\n"
+    "kept busy; near 1 a thread, it would be what was measured. Others: the share of the machine\n"
+    "that other programs had during pgbench / HTTP; above a few percent, rates and latencies are\n"
+    "noise."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """Where it was measured, as far as it matters and betrays nothing."""
-
-    processor: str
-    cores: int
-    filesystem: str
-    postgres: str
-
-    @classmethod
-    def here(cls, folder: Path, postgres: str) -> "Machine":
-        return cls(
-            processor=_processor(),
-            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0,
-            filesystem=_filesystem_of(folder),
-            postgres=postgres,
-        )
+class Report:
+    machine: Machine
+    how: str
+    scales: Mapping[str, Scale]
+    rows: Sequence[Row]
 
     @property
-    def line(self) -> str:
-        return (
-            f"{self.processor}, {self.cores or os.cpu_count()} cores; "
-            f"Python {platform.python_version()}; PostgreSQL {self.postgres}, data on "
-            f"{self.filesystem}; {datetime.now(UTC):%Y-%m-%d}"
-        )
+    def elsewhere(self) -> float:
+        """The share of the machine that other programs had, over all runs."""
+        runs = [
+            run for row in self.rows for one in row.rounds for run in (one.yardstick, one.service)
+        ]
+        known = [(run.elsewhere, run.seconds) for run in runs if run.elsewhere is not None]
+        seconds = sum(lasted for _, lasted in known)
+        return sum(share * lasted for share, lasted in known) / seconds if seconds else 0.0
+
+    @property
+    def writes(self) -> list[Row]:
+        return [row for row in self.rows if row.key.template not in (LARGE, SMALL)]
+
+    @property
+    def searches(self) -> list[Row]:
+        return [row for row in self.rows if row.key.template == LARGE]
+
+    @property
+    def books(self) -> list[str]:
+        """How large the fixtures are."""
+        names = {FREE: "Bookings", LARGE: "The large book", SMALL: "The small book"}
+        return [
+            f"{names[name]}: {self.scales[name].line}." for name in names if name in self.scales
+        ]
 
 
-def text_of(rows: Sequence[Row], machine: Machine, *, how: str) -> str:
-    """All there is to say, as plain text."""
-    medians = _medians(rows)
-    parts = [machine.line, how, "", _CAPTION, ""]
-    parts.append(_table(_HEAD, [_cells(row, rows) for row in medians]))
-    if all(row.service.elsewhere is not None for row in rows):
-        parts += ["", _CPU_CAPTION, ""]
-        parts.append(_table(_CPU_HEAD, [_cpu_cells(row) for row in medians]))
+def text_of(report: Report) -> str:
+    """All there is to say, for a terminal."""
+    parts = [report.machine.line, report.how, *report.books]
+    targets = [verdict.cells for verdict in verdicts_of(report.rows)]
+    parts += ["", plain(TARGETS_HEAD, targets, left=3)]
+    if report.writes:
+        parts += ["", RATES_CAPTION, "", plain(RATES_HEAD, rate_cells(report))]
+    if report.searches:
+        parts += ["", SEARCH_CAPTION, "", plain(SEARCH_HEAD, search_cells(report))]
+    if cpu := cpu_cells(report):
+        parts += ["", CPU_CAPTION, "", plain(CPU_HEAD, cpu)]
+    parts += ["", f"Other programs had {report.elsewhere:.0%} of the machine."]
     return "\n".join(parts)
 
 
-def page_of(rows: Sequence[Row], machine: Machine, *, how: str) -> str:
-    """docs/benchmarks.md."""
-    return (
-        "# Benchmarks\n\nWritten by `make bench BENCH_OPTIONS=--write`.\n\n"
-        f"{_ABOUT}\n\n```text\n{text_of(rows, machine, how=how)}\n```\n"
-    )
-
-
-def _medians(rows: Sequence[Row]) -> list[Row]:
-    """Of the rounds of each row, the one whose ratio is in the middle."""
-    rounds: dict[tuple[str, int, int], list[Row]] = {}
-    for row in rows:
-        rounds.setdefault((row.title, row.workers, row.connections), []).append(row)
+def rate_cells(report: Report) -> list[list[str]]:
     return [
-        next(row for row in same if row.ratio == statistics.median_low(r.ratio for r in same))
-        for same in rounds.values()
+        [
+            row.key.title,
+            str(row.key.connections),
+            str(row.key.workers),
+            *_rates(row),
+            *(f"{ms:.1f}" for ms in (row.service.latency.p50, row.service.latency.p99)),
+            f"{row.service.latency.longest:.0f}",
+            f"{row.yardstick.latency.p99:.1f}",
+            str(row.failures),
+        ]
+        for row in report.writes
     ]
 
 
-def _cells(row: Row, rows: Sequence[Row]) -> list[str]:
-    same = [
-        other.ratio
-        for other in rows
-        if (other.title, other.workers, other.connections)
-        == (row.title, row.workers, row.connections)
-    ]
-    spread = f" ({min(same):.2f} to {max(same):.2f})" if len(same) > 1 else ""
-    latency = row.service.latency
+def search_cells(report: Report) -> list[list[str]]:
+    small = {
+        (row.key.scenario, row.key.workers): row for row in report.rows if row.key.template == SMALL
+    }
+    cells = []
+    for row in report.searches:
+        twin = small.get((f"{row.key.scenario}-small", row.key.workers))
+        ratio = size_ratio(row, report.rows)
+        cells.append(
+            [
+                row.key.title,
+                str(row.key.workers),
+                *_rates(row),
+                *(f"{ms:.1f}" for ms in (row.service.latency.p50, row.service.latency.p99)),
+                f"{row.yardstick.latency.p99:.1f}",
+                f"{twin.rate:,.0f}" if twin else "",
+                f"{ratio:.2f}" if ratio else "",
+            ]
+        )
+    return cells
+
+
+def cpu_cells(report: Report) -> list[list[str]]:
+    """Empty where the machine does not tell."""
+    cells = []
+    for row in report.rows:
+        over_http, bare = row.service.cpu, row.yardstick.cpu
+        if not over_http or not bare:
+            return []
+        small = " (small)" if row.key.template == SMALL else ""
+        cells.append(
+            [
+                f"{row.key.title}{small}",
+                str(row.key.connections),
+                str(row.key.workers),
+                *(f"{over_http[who]:.0f}" for who in ("service", "PostgreSQL", "load")),
+                *(f"{bare[who]:.0f}" for who in ("PostgreSQL", "load")),
+                f"{sum(bare.values()) / sum(over_http.values()):.2f}",
+                f"{row.service.load_cores:.2f}",
+                f"{_share(row.yardstick)} / {_share(row.service)}",
+            ]
+        )
+    return cells
+
+
+def _rates(row: Row) -> list[str]:
+    least, most = row.spread
+    spread = f" ({least:.2f} to {most:.2f})" if len(row.rounds) > 1 else ""
     return [
-        row.title,
-        str(row.workers),
-        str(row.connections),
         f"{row.yardstick.rate:,.0f}",
         f"{row.service.rate:,.0f}",
         f"{row.ratio:.2f}{spread}",
-        *(f"{ms:.1f}" for ms in (latency.p50, latency.p90, latency.p99, latency.longest)),
-        str(row.service.failures + row.yardstick.failures),
     ]
 
 
-def _elsewhere(row: Row) -> str:
-    """How much of the machine other programs had during the two runs."""
-    shares = (row.yardstick.elsewhere, row.service.elsewhere)
-    return " / ".join("?" if share is None else f"{share:.0%}" for share in shares)
-
-
-def _cpu_cells(row: Row) -> list[str]:
-    over_http, bare = row.service.cpu, row.yardstick.cpu
-    return [
-        *(row.title, str(row.workers), str(row.connections)),
-        *(f"{over_http[who]:.0f}" for who in ("service", "PostgreSQL", "load")),
-        "|",
-        *(f"{bare[who]:.0f}" for who in ("PostgreSQL", "load")),
-        f"| {sum(bare.values()) / sum(over_http.values()):.2f}",
-        _elsewhere(row),
-    ]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, numbers to the right."""
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    lines = []
-    for row in (head, ["-" * width for width in widths], *rows):
-        first, *others = (
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        lines.append("  ".join([first, *others]).rstrip())
-    return "\n".join(lines)
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _filesystem_of(folder: Path) -> str:
-    """Its kind; on tmpfs a commit waits for no disk, which flatters both sides."""
-    try:
-        mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    except OSError:
-        return "an unknown filesystem"
-    # The later of two mounts at one place is on top.
-    place = {Path(fields[1]): fields[2] for fields in mounts}
-    return next((place[at] for at in (folder, *folder.parents) if at in place), "?")
+def _share(run: Run) -> str:
+    return "?" if run.elsewhere is None else f"{run.elsewhere:.0%}"

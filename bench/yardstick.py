@@ -1,18 +1,27 @@
 """The yardstick: pgbench runs the service's own statement, as one prepared statement."""
 
+import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from bench.fixture import Scale
 from bench.measured import Latency, Run
-from bench.scenarios import Scenario
+from bench.scale import Scale
+from bench.scenario import Scenario
 from bookwell.storage.embedded import EmbeddedPostgres
-from bookwell.storage.statements import STATEMENTS
 
 # More of them gain nothing on the machines we know; they take from the database.
 THREADS_MAX = 2
+# The session is set up as the service's (storage/database.py): its plan, its zone, its time limits.
+SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    "timezone": "UTC",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+}
 
 
 def script_of(scenario: Scenario) -> str:
@@ -20,12 +29,22 @@ def script_of(scenario: Scenario) -> str:
 
     `:item` counts 0, 1, 2, … over all clients, each client taking every `:clients`-th.
     """
-    statement = STATEMENTS[scenario.statement]
-    text = re.sub(
-        r"\$(\d+)", lambda found: f":{statement.parameters[int(found[1]) - 1]}", statement.sql
-    )
-    commands = (r"\set item :turn * :clients + :client_id", r"\set turn :turn + 1")
-    return "\n".join([*commands, *scenario.variables, text.rstrip().rstrip(";") + ";", ""])
+    statement = scenario.carrier
+    # pgbench makes each mention of a name a parameter of its own, so each needs the type that the
+    # statement tells once.
+    types = dict(re.findall(r"(\$\d+)(::[a-z]+(?:\[\])?)", statement.sql))
+
+    def named(found: re.Match[str]) -> str:
+        name = statement.parameters[int(found[1]) - 1]
+        return f":{name}{found[2] or types.get(f'${found[1]}', '')}"
+
+    text = re.sub(r"\$(\d+)(::[a-z]+(?:\[\])?)?", named, statement.sql)
+    commands = [
+        r"\set item :turn * :clients + :client_id",
+        r"\set turn :turn + 1",
+        *(rf"\set {name} {expression}" for name, expression in scenario.numbers.items()),
+    ]
+    return "\n".join([*commands, text.rstrip().rstrip(";") + ";", ""])
 
 
 def run(
@@ -44,14 +63,45 @@ def run(
     script.write_text(script_of(scenario))
     for old in folder.glob("pgbench_log.*"):
         old.unlink()
-    constants = {
-        **scenario.constants,
+    # pgbench sends NULL for a variable that it does not know.
+    known = {name: value for name, value in scenario.constants.items() if value is not None}
+    variables = {
+        **known,
         "clients": str(clients),
         "turn": str(first_turn),
         "slots": str(scale.slots),
+        "providers": str(scale.providers),
         "patients": str(scale.patients),
     }
+    amount = f"--time={seconds}" if turns is None else f"--transactions={turns}"
+    said = _said_by(script, url, folder, variables, clients=clients, amount=amount)
+    done = int(_number_in(r"transactions actually processed: (\d+)", said))
+    durations = [
+        int(line.split(" ", 3)[2]) / 1e6
+        for log in folder.glob("pgbench_log.*")
+        for line in log.read_text().splitlines()
+    ]
+    came_to = Run(
+        successes=done,
+        failures=int(_number_in(r"number of failed transactions: (\d+)", said)),
+        seconds=done / _number_in(r"tps = ([\d.]+)", said),
+        latency=Latency.of(durations),
+        ran_out=scenario.race is None
+        and not scenario.endless
+        and first_turn * clients + done > scale.slots,
+    )
+    if scenario.race is None:
+        return came_to
+    # pgbench does not read who won; the check asks the database whether it was so many.
+    won = scenario.race.slots
+    return replace(came_to, successes=won, refusals=done - won)
+
+
+def _said_by(
+    script: Path, url: str, folder: Path, variables: dict[str, str], *, clients: int, amount: str
+) -> str:
     place = urlsplit(url)
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
     finished = subprocess.run(
         [
             str(EmbeddedPostgres.bin_path / "pgbench"),
@@ -62,32 +112,20 @@ def run(
             f"--file={script}",
             f"--client={clients}",
             f"--jobs={min(clients, THREADS_MAX)}",
-            f"--time={seconds}" if turns is None else f"--transactions={turns}",
+            amount,
             "--log",
             f"--log-prefix={folder / 'pgbench_log'}",
-            *(f"--define={name}={value}" for name, value in constants.items()),
+            *(f"--define={name}={value}" for name, value in variables.items()),
             place.path.lstrip("/"),
         ],
+        env={**os.environ, "PGOPTIONS": options},
         capture_output=True,
         text=True,
         check=False,
     )
     if finished.returncode != 0:
         raise RuntimeError(f"pgbench failed: {finished.stderr.strip()}")
-    done = int(_number_in(r"transactions actually processed: (\d+)", finished.stdout))
-    failed = int(_number_in(r"number of failed transactions: (\d+)", finished.stdout))
-    durations = [
-        int(line.split(" ", 3)[2]) / 1e6
-        for log in folder.glob("pgbench_log.*")
-        for line in log.read_text().splitlines()
-    ]
-    return Run(
-        successes=done,
-        failures=failed,
-        seconds=done / _number_in(r"tps = ([\d.]+)", finished.stdout),
-        latency=Latency.of(durations),
-        ran_out=first_turn * clients + done > scale.slots,
-    )
+    return finished.stdout
 
 
 def _number_in(pattern: str, text: str) -> float:

@@ -1,0 +1,151 @@
+"""What only reads: a provider's week, visits by patient and by brand, in a large and a small book.
+
+The small book is a hundredth of the large one in everything: slots, providers, patients, visits.
+So every answer has as many rows in both, and what differs is only how much lies around them.
+"""
+
+import base64
+import json
+import random
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from bench.fixture import LARGE, SMALL
+from bench.scale import BRAND, FIRST_ID, Scale, days_from
+from bench.scenario import SEED, Request, Scenario
+from bookwell.http.paging import LIMIT_DEFAULT
+from bookwell.usecases.paging import FAR_FUTURE, FAR_PAST
+
+_WEEK = timedelta(days=7)
+# Weeks begin on one of the first 21 days of next month, and cursors point into its first 28; so
+# pgbench, which computes numbers only, can write a day as the number YYYYMMDD.
+_WEEKS, _DAYS = 21, 28
+# Before every id; pgbench takes no empty text.
+NOTHING = " "
+_FIRST_PAGE = {"before_at": FAR_FUTURE.isoformat(), "before_id": NOTHING}
+_ROWS = str(LIMIT_DEFAULT + 1)
+
+
+def _day_number() -> str:
+    return f"{days_from():%Y%m%d}"
+
+
+def _get(path: str, **query: str) -> Request:
+    return Request(method="GET", path=f"{path}?{urlencode({'brand_id': BRAND, **query})}")
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _chance(number: int) -> random.Random:
+    return random.Random(SEED + number)
+
+
+def _week(number: int, scale: Scale) -> Request:
+    chance = _chance(number)
+    from_at = days_from() + timedelta(days=chance.randrange(_WEEKS))
+    return _get(
+        f"/v1/providers/{FIRST_ID + chance.randrange(scale.providers)}/slots",
+        **{"from": _instant(from_at), "to": _instant(from_at + _WEEK)},
+    )
+
+
+def _of_patient(number: int, scale: Scale) -> Request:
+    return _get("/v1/visits", patient_id=str(FIRST_ID + _chance(number).randrange(scale.patients)))
+
+
+def _of_patient_deep(number: int, scale: Scale) -> Request:
+    patient_id = str(FIRST_ID + _chance(number).randrange(scale.patients))
+    return _get("/v1/visits", patient_id=patient_id, cursor=_cursor(number))
+
+
+def _of_brand(_number: int, _scale: Scale) -> Request:
+    return _get("/v1/visits")
+
+
+def _of_brand_deep(number: int, _scale: Scale) -> Request:
+    return _get("/v1/visits", cursor=_cursor(number))
+
+
+def _cursor(number: int) -> str:
+    """As the service writes it: the last visit of the page before."""
+    at = days_from() + timedelta(days=_chance(number).randrange(_DAYS))
+    key = json.dumps([at.isoformat(), str(FIRST_ID)], separators=(",", ":"))
+    return base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
+
+
+_SOME_PROVIDER = {
+    "provider": "random(0, :providers - 1)",
+    "provider_id": f"{FIRST_ID} + :provider",
+    # They were made in the order of their numbers.
+    "provider_no": "1 + :provider",
+}
+_SOME_PATIENT = {"patient_id": f"{FIRST_ID} + random(0, :patients - 1)"}
+_SOME_DAY = {"before_at": f"{_day_number()} + random(0, {_DAYS - 1})"}
+_DEEP = {"before_id": str(FIRST_ID)}
+
+
+def _both(
+    name: str,
+    title: str,
+    statement: str,
+    request: Callable[[int, Scale], Request],
+    constants: dict[str, str | None],
+    numbers: dict[str, str],
+) -> Iterator[Scenario]:
+    for template, suffix in ((LARGE, ""), (SMALL, "-small")):
+        yield Scenario(
+            name=f"{name}{suffix}",
+            title=title,
+            template=template,
+            statement=statement,
+            constants={"brand_id": BRAND, "row_limit": _ROWS, **constants},
+            numbers=numbers,
+            request=request,
+            success=200,
+            connections=(16,),
+            endless=True,
+        )
+
+
+SEARCHES = (
+    *_both(
+        "slots",
+        "a week's slots",
+        "list_slots",
+        _week,
+        {"booked": None, "after_at": FAR_PAST.isoformat(), "after_id": NOTHING},
+        {
+            **_SOME_PROVIDER,
+            "from_at": f"{_day_number()} + random(0, {_WEEKS - 1})",
+            "until_at": ":from_at + 7",
+        },
+    ),
+    *_both(
+        "patient",
+        "a patient's visits",
+        "list_visits_of_patient",
+        _of_patient,
+        dict(_FIRST_PAGE),
+        _SOME_PATIENT,
+    ),
+    *_both(
+        "patient-deep",
+        "a patient's, by cursor",
+        "list_visits_of_patient",
+        _of_patient_deep,
+        dict(_DEEP),
+        {**_SOME_PATIENT, **_SOME_DAY},
+    ),
+    *_both("brand", "a brand's visits", "list_visits_of_brand", _of_brand, dict(_FIRST_PAGE), {}),
+    *_both(
+        "brand-deep",
+        "a brand's, deep cursor",
+        "list_visits_of_brand",
+        _of_brand_deep,
+        dict(_DEEP),
+        _SOME_DAY,
+    ),
+)
