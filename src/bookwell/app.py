@@ -20,6 +20,7 @@ from bookwell.http.bodies import JsonRequest
 from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
+from bookwell.http.thin import ThinRoutes
 from bookwell.settings import Settings
 from bookwell.storage import holds as hold_rows
 from bookwell.storage import idempotency, revocations
@@ -31,6 +32,17 @@ from bookwell.usecases.rates import EXCHANGE_SECONDS, RateLimits
 SWEEP_SECONDS = 60.0
 # Readers see a hold end to the second; its event follows within this.
 EXPIRE_SECONDS = 1.0
+
+# What is asked for all day long.
+THIN = (
+    visits.book_visit,
+    visits.cancel_visit,
+    visits.get_visit,
+    visits.list_visits,
+    slots.list_slots,
+    holds.hold_slot,
+    visits.confirm_visit,
+)
 
 _log = structlog.get_logger("bookwell.app")
 
@@ -65,13 +77,16 @@ def routes(settings: Settings | None = None) -> Litestar:
     )
 
 
-def build(settings: Settings) -> Edge:
-    """The application for these settings; what it needs is opened when the server starts it."""
+def build(settings: Settings, *, is_thin: bool = True) -> Edge:
+    """The application for these settings; what it needs is opened when the server starts it.
+
+    `is_thin` is for tests: without it Litestar answers every request.
+    """
     assert settings.database_url is not None, "whoever builds the application has a database"
 
     app = routes(settings)
     openapi.keep_document(app, _document())
-    return Edge(app, requests_max=settings.requests_max)
+    return Edge(ThinRoutes(app, THIN if is_thin else ()), requests_max=settings.requests_max)
 
 
 def create() -> Edge:
@@ -90,6 +105,7 @@ def _document() -> bytes:
 async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     assert settings.database_url is not None, "see build"
     async with AsyncExitStack() as stack:
+        stack.callback(logs.settle)
         database = await Database.connect(settings.database_url, pool_size=settings.pool_size)
         stack.push_async_callback(database.close)
         rates = RateLimits(
@@ -118,7 +134,8 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
 
         async def expire_holds() -> None:
             async with database.reading() as connection:
-                await hold_rows.sweep(connection)
+                while await hold_rows.sweep(connection) == hold_rows.SWEEP_ROWS_MAX:
+                    pass
 
         _keep_doing(stack, "expire_holds", expire_holds, every=EXPIRE_SECONDS)
         _keep_doing(stack, "sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)

@@ -2,23 +2,75 @@
 
 An exception is logged as its kind and its places in the code. Its message stays out, because a
 database's message quotes what somebody wrote.
+
+The lines of requests are most of what is logged. They are made by one encode and written together
+a few times a second (`log_outlet`); all other lines are written at once.
 """
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
+from bookwell.log_outlet import Outlet
+
 _PLACES_MAX = 12
+
+_log = structlog.get_logger("bookwell.http")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class RequestLine(msgspec.Struct, kw_only=True):
+    """What is logged of each request, in the order of the line."""
+
+    method: str
+    # The template and never the path: an id says who saw whom.
+    route: str
+    status: int
+    duration_ms: float
+    request_id: str
+    trace_id: str | None
+    caller: str | None
+    event: str = "request"
+    level: str = "info"
+    timestamp: datetime = msgspec.field(default_factory=_now)
+
+
+def _through_structlog(line: RequestLine) -> None:
+    fields = msgspec.structs.asdict(line)
+    for name in ("event", "level", "timestamp"):
+        del fields[name]
+    _log.info("request", **fields)
+
+
+_outlet: Outlet | None = None
+_write_request: Callable[[RequestLine], None] = _through_structlog
+
+
+def log_request(line: RequestLine) -> None:
+    """Log a request that was answered. Never waits for whoever reads the log."""
+    _write_request(line)
+
+
+def settle() -> None:
+    """Write what waits to be written; from now on every line is written at once."""
+    if _outlet is not None:
+        _outlet.settle()
 
 
 def set_up(level: str, log_format: str, *, stream: TextIO | None = None) -> None:
     """Send our logs and those of the libraries to `stream` (standard error)."""
+    global _outlet, _write_request  # noqa: PLW0603 - a process has one log
     stream = stream or sys.stderr
+    _outlet = outlet = Outlet(stream)
     as_json = log_format == "json" or (log_format == "auto" and not stream.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -33,10 +85,16 @@ def set_up(level: str, log_format: str, *, stream: TextIO | None = None) -> None
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=outlet),  # type: ignore[arg-type]  # all it needs
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    if number > logging.INFO:
+        _write_request = _not_at_all
+    elif as_json:
+        _write_request = _as_json_through(outlet)
+    else:
+        _write_request = _through_structlog
+    handler = logging.StreamHandler(outlet)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -49,6 +107,19 @@ def set_up(level: str, log_format: str, *, stream: TextIO | None = None) -> None
     for name in ("uvicorn.access", "httpx", "httpcore", "yoyo"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+def _not_at_all(_line: RequestLine) -> None:
+    pass
+
+
+def _as_json_through(outlet: Outlet) -> Callable[[RequestLine], None]:
+    encode = msgspec.json.Encoder().encode
+
+    def write(line: RequestLine) -> None:
+        outlet.gather(encode(line).decode() + "\n")
+
+    return write
 
 
 def places_instead_of_messages(

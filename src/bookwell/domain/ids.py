@@ -5,7 +5,10 @@ Ids of other systems are any 1 to 128 visible characters (CONTRACT.md, head). Th
 let a line break through.
 """
 
-from ulid import ULID
+from functools import lru_cache
+from secrets import token_bytes
+
+from ulid import ULID, base32, default_generator
 
 # Spaces, control characters, lone surrogates, and what has no width or turns the writing around:
 # two ids that look the same would be two people.
@@ -18,9 +21,25 @@ VISIBLE = rf"^[^{_UNSEEN}]{{1,128}}(?![\s\S])"
 VISIT_TYPE = r"^[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}(?![\s\S])"
 
 
+# The random part of a ULID is 16 characters of 5 bits. Each is a random byte of which 5 bits count.
+_RANDOM_CHARACTERS = 16
+_CHARACTER_OF_BYTE = (base32.ENCODE * 8).encode("ascii")
+
+
 def new_id(prefix: str) -> str:
-    """Return a new opaque id such as `vis_01JD…`; 80 of its bits are random."""
-    return f"{prefix}_{ULID()}"
+    """Return a new opaque id such as `vis_01JD…`; 80 of its bits are random.
+
+    Ids of different milliseconds sort by time. Those of one millisecond do not: each is random
+    anew, so that nobody who has one can name its neighbour.
+    """
+    random_part = token_bytes(_RANDOM_CHARACTERS).translate(_CHARACTER_OF_BYTE)
+    return f"{prefix}_{_time_part(default_generator.clock())}{random_part.decode('ascii')}"
+
+
+@lru_cache(maxsize=1)
+def _time_part(milliseconds: int) -> str:
+    """The first ten characters of every ULID of this millisecond since the epoch."""
+    return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + bytes(10)))[:10]
 
 
 VISIT = "vis"

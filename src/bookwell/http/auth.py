@@ -22,6 +22,7 @@ BRAND_HEADER = "X-Brand-Id"
 # RFC 6750 section 2.1, b64token; longer than any token we know of is no token.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 TOKEN_LENGTH_MAX = 4096
+_VISIBLE = re.compile(VISIBLE)
 
 
 async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
@@ -44,7 +45,7 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     for name, value in connection.path_params.items():
         connection.path_params[name] = slashes_restored(value)
         # An id that no id can be is nobody's; PostgreSQL need not be asked.
-        if not re.fullmatch(VISIBLE, connection.path_params[name]):
+        if not _VISIBLE.fullmatch(connection.path_params[name]):
             raise NotFound
 
 
@@ -104,6 +105,6 @@ def _with_named_brand(caller: Caller, named: str | None) -> Caller:
         return caller
     if caller.role is not Role.SERVICE:
         return caller
-    if not re.fullmatch(VISIBLE, named):
+    if not _VISIBLE.fullmatch(named):
         raise InvalidInput(f"{BRAND_HEADER} is not the id of a brand.", field=BRAND_HEADER)
     return caller.acting_for(named)

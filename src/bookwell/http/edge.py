@@ -7,7 +7,6 @@ next to nothing.
 import time
 from typing import TYPE_CHECKING
 
-import structlog
 from litestar.enums import HttpMethod, ScopeType
 from msgspec import json
 
@@ -15,14 +14,13 @@ from bookwell.domain.errors import Overloaded
 from bookwell.http.errors import RETRY_AFTER_SECONDS, ErrorBody
 from bookwell.http.facts import Facts, attach, facts_from
 from bookwell.http.paths import with_slashes_kept
+from bookwell.logs import RequestLine, log_request
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 # Whoever asks whether we live must not hear that we are busy.
 _ALWAYS_ANSWERED = ("/healthz", "/readyz")
-
-_log = structlog.get_logger("bookwell.http")
 
 
 class Edge:
@@ -67,16 +65,16 @@ class Edge:
                 await self._app(scope, receive, send_named)
         finally:
             self._in_hand -= 1
-            _log.info(
-                "request",
-                method=method,
-                # The template and never the path: an id says who saw whom.
-                route=scope.get("path_template", "-"),
-                status=status,
-                duration_ms=round((time.perf_counter() - began) * 1000, 2),
-                request_id=facts.request_id,
-                trace_id=facts.trace_id,
-                caller=facts.caller.role if facts.caller else None,
+            log_request(
+                RequestLine(
+                    method=method,
+                    route=scope.get("path_template", "-"),
+                    status=status,
+                    duration_ms=round((time.perf_counter() - began) * 1000, 2),
+                    request_id=facts.request_id,
+                    trace_id=facts.trace_id,
+                    caller=facts.caller.role if facts.caller else None,
+                )
             )
 
 

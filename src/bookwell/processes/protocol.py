@@ -3,12 +3,22 @@
 Such requests never reach the application, so the shape of errors has to be kept here as well.
 """
 
+from typing import TYPE_CHECKING
+
 import structlog
 from msgspec import json
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from bookwell.domain.ids import REQUEST, new_id
 from bookwell.http.errors import FRAMEWORK_CODES, ErrorBody
+from bookwell.processes.one_write import OneWriteCycle
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
 
 # The parser keeps a header whole until it ends, so without a limit one caller could fill the
 # memory. Tokens and cookies of the largest kind take 16 KiB, and most proxies stop at 32.
@@ -63,6 +73,11 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says it in our shape
         self._refuse(_BAD_REQUEST, FRAMEWORK_CODES[_BAD_REQUEST][0], _NOT_HTTP)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        # uvicorn makes its cycles itself and asks nobody of which class.
+        cycle.__class__ = OneWriteCycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         is_last = not self.pipeline
