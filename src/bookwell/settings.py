@@ -12,6 +12,8 @@ from typing import Any
 from bookwell.domain.errors import InvalidInput
 
 PORT_MAX = 65_535
+# Whoever needs more than a day to confirm has booked.
+HOLD_MINUTES_MAX = 24 * 60
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
@@ -52,7 +54,10 @@ class Settings:
         at_least=1,
     )
     hold_minutes: float = _setting(
-        5.0, "How long a slot is held for a patient who has not confirmed yet.", at_least=0.05
+        5.0,
+        "How long a slot is held for a patient who has not confirmed yet.",
+        at_least=0.05,
+        at_most=HOLD_MINUTES_MAX,
     )
     holds_max: int = _setting(
         5, "Slots that one patient may hold at once in a brand.", at_least=1, at_most=1000

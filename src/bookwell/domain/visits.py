@@ -164,8 +164,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 class Change(Struct, frozen=True, kw_only=True):
     """A visit to be taken along a transition.
 
-    `versions` are those it may have, `patient_id` and `slot_id` those it must have; None accepts
-    any. What else is given replaces the visit's own.
+    `versions` are those it may have, `patient_id`, `slot_id` and `provider_id` those it must have;
+    None accepts any. What else is given replaces the visit's own.
     """
 
     visit_id: str
@@ -173,6 +173,7 @@ class Change(Struct, frozen=True, kw_only=True):
     versions: Sequence[int] | None = None
     patient_id: str | None = None
     slot_id: str | None = None
+    provider_id: str | None = None
     cancel_reason: str | None = None
     visit_type: str | None = None
     reason: str | None = None

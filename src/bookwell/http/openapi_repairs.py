@@ -68,6 +68,8 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
         )
     if method == "post" and path.startswith("/v1/visits/{id}/"):
         found.append(_header("If-Match", "The `ETag` of the visit as last seen."))
+    if method == "post" and path == "/v1/visits":
+        found.append(_header("If-Match", "With `hold_id`: the `ETag` of the hold as last seen."))
     return found
 
 

@@ -185,6 +185,7 @@ async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response
                 transition=CONFIRM,
                 patient_id=data.patient_id,
                 slot_id=data.slot_id,
+                provider_id=or_none(data.provider_id),
                 visit_type=data.visit_type,
                 reason=or_none(data.reason),
                 notes=or_none(data.notes),

@@ -6,6 +6,7 @@ from bookwell.domain.ids import EVENT, REQUEST, new_id
 from bookwell.storage.statements import AnyConnection, statement
 
 _list_past_holds = statement("list_past_holds")
+_lock_past_holds = statement("lock_past_holds")
 _expire_holds = statement("expire_holds")
 
 # One sweep ends this many at most, so that it never keeps its locks for long.
@@ -29,14 +30,18 @@ async def expire(connection: AnyConnection, visit_ids: Sequence[str]) -> list[st
 
 async def expire_of_providers(connection: AnyConnection, provider_nos: Sequence[int]) -> None:
     """End all past holds of these providers. The caller holds their locks."""
-    past = await _list_past_holds.rows(connection, provider_nos=provider_nos, row_limit=None)
+    past = await _list_past_holds.rows(connection, provider_nos=provider_nos)
     if past:
         await expire(connection, [row["visit_id"] for row in past])
 
 
 async def sweep(connection: AnyConnection) -> int:
-    """End holds of all providers, a bounded number; returns how many were found past."""
-    past = await _list_past_holds.rows(connection, provider_nos=None, row_limit=SWEEP_ROWS_MAX)
-    if past:
-        await expire(connection, [row["visit_id"] for row in past])
-    return len(past)
+    """End past holds of all providers whom nobody has locked now; returns how many.
+
+    Ends SWEEP_ROWS_MAX at most: where it ended so many, there may be more.
+    """
+    async with connection.transaction():
+        past = await _lock_past_holds.rows(connection, row_limit=SWEEP_ROWS_MAX)
+        if not past:
+            return 0
+        return len(await expire(connection, [row["visit_id"] for row in past]))

@@ -14,7 +14,7 @@ from bookwell.domain.visits import Visit, Wanted
 from bookwell.storage import holds
 from bookwell.storage.database import Database
 from bookwell.storage.failures import constraint_of
-from bookwell.storage.group_commit import ALONE, Alone
+from bookwell.storage.group_commit import ALONE, Alone, Lane
 from bookwell.storage.idempotency import key_values
 from bookwell.storage.journal import actor_values
 from bookwell.storage.statements import as_json, statement
@@ -68,7 +68,12 @@ class _RefusedInCompany(Struct, frozen=True):
     refusal: BookwellError
 
 
-_Outcome: TypeAlias = Visit | _PastHolds | _RefusedInCompany
+class _PlaceTaken(Struct, frozen=True):
+    """Another hold of the patient was written at once, and has the place that this one chose."""
+
+
+_Final: TypeAlias = Visit | _PastHolds | _RefusedInCompany
+_Outcome: TypeAlias = _Final | _PlaceTaken
 
 
 async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
@@ -82,7 +87,7 @@ async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
     lane = database.lane(_Takes)
     wish = _Take(call, wanted, new_id(VISIT), new_id(EVENT))
     for _ in range(_TRIES_MAX):
-        outcome = await lane.write(wish)
+        outcome = await _placed(lane, wish)
         if isinstance(outcome, Visit):
             return outcome
         if isinstance(outcome, _RefusedInCompany):
@@ -93,6 +98,16 @@ async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
                 await holds.expire(connection, outcome.visit_ids)
     async with database.statement(call):
         raise SlotUnavailable(slot_id=wanted.slot_id)
+
+
+async def _placed(lane: Lane[_Take, _Outcome], wish: _Take) -> _Final:
+    """Write it, and anew whenever another hold of the patient took the place it chose.
+
+    Each time that other hold succeeded, so this ends with a place, or with none left.
+    """
+    while isinstance(outcome := await lane.write(wish), _PlaceTaken):
+        pass
+    return outcome
 
 
 class _Takes:
@@ -108,8 +123,7 @@ class _Takes:
             except asyncpg.UniqueViolationError as error:
                 if constraint_of(error) != "visit_hold_place_once":
                     raise
-                # The patient's other hold came in between, and took the place we had chosen.
-                return _PastHolds([])
+                return _PlaceTaken()
             assert row is not None, "take_slot answers one row"
             if row["visit_id"] is not None:
                 return visit_from(row)

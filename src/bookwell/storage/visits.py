@@ -44,6 +44,7 @@ class _Changing(Struct, frozen=True):
             "visit_id": change.visit_id,
             "patient_id": change.patient_id,
             "slot_id": change.slot_id,
+            "provider_id": change.provider_id,
             "to_status": change.transition.to_status,
             "from_statuses": sorted(change.transition.from_statuses),
             "once_begun": change.transition.only_once_begun,
@@ -107,13 +108,15 @@ async def get(
     *,
     patient_id: str | None = None,
     slot_id: str | None = None,
+    provider_id: str | None = None,
 ) -> Visit:
-    """The visit, if this caller may see it and it is of that patient and slot; else NotFound."""
+    """The visit, if this caller may see it and it is of those who are named; else NotFound."""
     row = await _get_visit.row(
         connection,
         brand_id=call.brand_id,
         patient_id=call.patient_id if patient_id is None else patient_id,
         slot_id=slot_id,
+        provider_id=provider_id,
         visit_id=visit_id,
     )
     if row is None:

@@ -68,7 +68,8 @@ async def change_visit(database: Database, call: Call, change: Change) -> Visit:
     """Confirm, cancel, check in, complete or mark as no-show: take the visit along one transition.
 
     Raises:
-        NotFound: It is not this caller's to see, or not of the patient and slot it must be of.
+        NotFound: It is not this caller's to see, or not of the patient, slot and provider it must
+            be of.
         WrongState: It is not in a state for this, or has changed since the versions named.
         HoldExpired: It was held, and not confirmed in time.
         Forbidden: A patient does not complete visits, or mark them as missed.
@@ -90,6 +91,7 @@ async def change_visit(database: Database, call: Call, change: Change) -> Visit:
                 change.visit_id,
                 patient_id=change.patient_id,
                 slot_id=change.slot_id,
+                provider_id=change.provider_id,
             )
             now = await journal.now(connection)
             refusal = change.transition.refusal_of(visit, now=now, versions=change.versions)

@@ -1,13 +1,25 @@
 -- name: list_past_holds
 -- excused: a hold ends for every brand
--- Holds past their time that nobody has written down yet, of these providers or of all of them.
+-- Holds of these providers that are past their time, and that nobody has written down yet.
 SELECT visit_id
 FROM booking.visit
 WHERE status = 'held'
     AND hold_expires_at <= booking.now()
-    AND (:provider_nos::bigint[] IS NULL OR provider_no = ANY (:provider_nos))
-ORDER BY hold_expires_at
-LIMIT :row_limit;
+    AND provider_no = ANY (:provider_nos::bigint[])
+ORDER BY hold_expires_at;
+
+-- name: lock_past_holds
+-- excused: a hold ends for every brand
+-- Holds of whatever provider that are past their time, the oldest first, with their providers
+-- locked. It waits for nobody: whoever has a provider's lock may end the hold as well, and the next
+-- sweep finds what is left.
+SELECT v.visit_id
+FROM booking.visit AS v
+JOIN booking.provider AS p USING (provider_no)
+WHERE v.status = 'held' AND v.hold_expires_at <= booking.now()
+ORDER BY v.hold_expires_at
+LIMIT :row_limit
+FOR NO KEY UPDATE OF p SKIP LOCKED;
 
 -- name: expire_holds
 -- excused: a hold ends for every brand

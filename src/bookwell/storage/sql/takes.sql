@@ -35,7 +35,11 @@ WITH wanted AS (
         status, visit_type, reason, notes, hold_expires_at, hold_place)
     SELECT :visit_id, :brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
            CASE WHEN :hold_length::interval IS NULL THEN 'booked' ELSE 'held' END,
-           :visit_type, :reason, :notes, booking.now() + :hold_length, hold_place
+           :visit_type, :reason, :notes,
+           -- A slot that has begun is booked by nobody, so no hold lasts longer than until then.
+           CASE WHEN :hold_length IS NOT NULL
+                THEN least(booking.now() + :hold_length, starts_at) END,
+           hold_place
     FROM offered CROSS JOIN patient CROSS JOIN place
     WHERE starts_at > booking.now()
         AND (hold_place IS NULL) = (:hold_length IS NULL)
@@ -98,11 +102,13 @@ FROM (SELECT 1) AS answer
 LEFT JOIN visit ON true;
 
 -- name: take_slots
--- Many of take_slot in one transaction, in the order of their positions. It waits for nobody: a
--- provider whom somebody else has locked is left out, and so is a key that was used already; these
--- are answered with goes_alone, and the one-row statement says more. Providers and keys are taken in
--- sorted order. The caller never gives two holds of one patient, or the same key twice. The takes
--- come as one JSON value, which costs both sides less than an array for each column.
+-- Many of take_slot in one transaction: bookings in the order of their positions, then holds in the
+-- order of their patients. It waits for no lock of a provider: one whom somebody else has locked is
+-- left out, and so is a key that was used already; these are answered with goes_alone, and the
+-- one-row statement says more. Where two statements do meet (two holds of a patient, a key) they
+-- meet in sorted order, so that one waits for the other and never both. The caller never gives two
+-- holds of one patient, or the same key twice. The takes come as one JSON value, which costs both
+-- sides less than an array for each column.
 WITH wanted AS MATERIALIZED (
     SELECT w.*, s.provider_no
     FROM jsonb_to_recordset(:takes::jsonb) AS w (
@@ -152,12 +158,16 @@ WITH wanted AS MATERIALIZED (
         status, visit_type, reason, notes, hold_expires_at, hold_place)
     SELECT visit_id, brand_id, patient_id, provider_no, slot_id, starts_at, ends_at,
            CASE WHEN hold_length IS NULL THEN 'booked' ELSE 'held' END,
-           visit_type, reason, notes, booking.now() + hold_length, hold_place
+           visit_type, reason, notes,
+           CASE WHEN hold_length IS NOT NULL THEN least(booking.now() + hold_length, starts_at) END,
+           hold_place
     FROM candidate
     WHERE patient_found AND NOT key_used
         AND starts_at > booking.now()
         AND (hold_place IS NULL) = (hold_length IS NULL)
-    ORDER BY position
+    ORDER BY CASE WHEN hold_length IS NOT NULL THEN brand_id END NULLS FIRST,
+             CASE WHEN hold_length IS NOT NULL THEN patient_id END,
+             position
     ON CONFLICT ON CONSTRAINT visit_provider_no_overlap DO NOTHING
     RETURNING *
 ), visit AS (

@@ -9,6 +9,11 @@ WITH provider AS (
     WHERE provider_no = (
         SELECT provider_no FROM booking.visit WHERE brand_id = :brand_id AND visit_id = :visit_id)
     FOR NO KEY UPDATE
+), locked AS MATERIALIZED (
+    -- What the clock says behind the lock: a hold may have run out while this waited for it, and
+    -- readers say so already.
+    SELECT *, pg_catalog.clock_timestamp() + (booking.now() - pg_catalog.now()) AS locked_at
+    FROM provider
 ), changed AS (
     UPDATE booking.visit AS v
     SET status = :to_status,
@@ -21,14 +26,15 @@ WITH provider AS (
         notes = coalesce(:notes, v.notes),
         hold_expires_at = NULL,
         hold_place = NULL
-    FROM provider AS p
+    FROM locked AS p
     WHERE p.provider_no = v.provider_no
         AND v.brand_id = :brand_id
         AND v.visit_id = :visit_id
         AND (:patient_id::text IS NULL OR v.patient_id = :patient_id)
         AND (:slot_id::text IS NULL OR v.slot_id = :slot_id)
+        AND (:provider_id::text IS NULL OR p.provider_id = :provider_id)
         AND v.status = ANY (:from_statuses::text[])
-        AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+        AND (v.status <> 'held' OR v.hold_expires_at > p.locked_at)
         AND (:versions::integer[] IS NULL OR v.version = ANY (:versions))
         AND (NOT :once_begun::boolean OR v.starts_at <= booking.now())
     RETURNING v.*, p.provider_id
@@ -73,7 +79,7 @@ WITH wanted AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(:changes::jsonb) AS w (
         position integer, visit_id text, event_id text, brand_id text, patient_id text,
-        slot_id text, to_status text, from_statuses text[], versions integer[],
+        slot_id text, provider_id text, to_status text, from_statuses text[], versions integer[],
         once_begun boolean, cancel_reason text, visit_type text, reason text, notes text,
         event_type text, audit_type text, actor_type text, actor_id text, actor_brand_id text,
         request_id text, caller text, route text, key text, fingerprint text)
@@ -90,6 +96,10 @@ WITH wanted AS MATERIALIZED (
         JOIN booking.visit AS v USING (brand_id, visit_id)))
     ORDER BY provider_no
     FOR NO KEY UPDATE SKIP LOCKED
+), locked AS MATERIALIZED (
+    -- As in change_visit_status.
+    SELECT *, pg_catalog.clock_timestamp() + (booking.now() - pg_catalog.now()) AS locked_at
+    FROM provider
 ), changed AS (
     UPDATE booking.visit AS v
     SET status = w.to_status,
@@ -102,14 +112,15 @@ WITH wanted AS MATERIALIZED (
         notes = coalesce(w.notes, v.notes),
         hold_expires_at = NULL,
         hold_place = NULL
-    FROM wanted AS w CROSS JOIN provider AS p
+    FROM wanted AS w CROSS JOIN locked AS p
     WHERE v.visit_id = w.visit_id
         AND v.provider_no = p.provider_no
         AND v.brand_id = w.brand_id
         AND (w.patient_id IS NULL OR v.patient_id = w.patient_id)
         AND (w.slot_id IS NULL OR v.slot_id = w.slot_id)
+        AND (w.provider_id IS NULL OR p.provider_id = w.provider_id)
         AND v.status = ANY (w.from_statuses)
-        AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+        AND (v.status <> 'held' OR v.hold_expires_at > p.locked_at)
         AND (w.versions IS NULL OR v.version = ANY (w.versions))
         AND (NOT w.once_begun OR v.starts_at <= booking.now())
     RETURNING v.*, p.provider_id, w.position
@@ -158,7 +169,8 @@ FROM booking.visit_seen
 WHERE brand_id = :brand_id
     AND visit_id = :visit_id
     AND (:patient_id::text IS NULL OR patient_id = :patient_id)
-    AND (:slot_id::text IS NULL OR slot_id = :slot_id);
+    AND (:slot_id::text IS NULL OR slot_id = :slot_id)
+    AND (:provider_id::text IS NULL OR provider_id = :provider_id);
 
 -- name: lock_visit^
 -- For a move. The providers are locked first: see lock_providers_of_move.
