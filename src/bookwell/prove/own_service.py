@@ -45,6 +45,7 @@ GONE_PATIENCE_S = 10.0
 # Its data is thrown away, so PostgreSQL is not given long to write it out.
 STOP_PATIENCE_S = 5.0
 POLL_S = 0.05
+KILL_POLL_S = 0.005
 
 WORKER_MODULE = "bookwell.processes.worker"
 SERVICE_LOG = "service.log"
@@ -175,7 +176,7 @@ class OwnService:
         with suppress(psutil.Error, OSError):
             return (
                 WORKER_MODULE in process.cmdline()
-                and process.status() != psutil.STATUS_ZOMBIE
+                and _is_alive(process)
                 and self.folder.samefile(process.cwd())
             )
         return False
@@ -220,12 +221,20 @@ class OwnService:
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
-    """SIGKILL, and wait until they are gone."""
+    """SIGKILL, and wait until they are gone, or dead and not yet collected by their parent."""
     struck = list(processes)
     for process in struck:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(struck, GONE_PATIENCE_S)
+    deadline = time.monotonic() + GONE_PATIENCE_S
+    while any(_is_alive(process) for process in struck) and time.monotonic() < deadline:
+        time.sleep(KILL_POLL_S)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def children_of(process: psutil.Process) -> list[psutil.Process]:
