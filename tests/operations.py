@@ -89,6 +89,24 @@ def _of_visit(verb: str, body: Mapping[str, Any] | None = None) -> Callable[[Cli
     return prepare
 
 
+def _hold_slot(clinic: Clinic) -> Call:
+    return Call(
+        path=f"/v1/slots/{clinic.slot()}/hold",
+        token=clinic.world.staff,
+        body={"patient_id": clinic.patient().patient_id},
+    )
+
+
+def _confirm_visit(clinic: Clinic) -> Call:
+    visit = clinic.hold()
+    return Call(
+        path=f"/v1/visits/{visit['id']}/confirm",
+        token=clinic.world.staff,
+        body={"visit_type": "follow_up"},
+        entity_id=visit["id"],
+    )
+
+
 def _reschedule_visit(clinic: Clinic) -> Call:
     call = _of_visit("reschedule")(clinic)
     return Call(
@@ -118,6 +136,15 @@ def _create_slot(clinic: Clinic) -> Call:
         token=clinic.world.staff,
         body={"brand_id": LOOP, "start_time": starts_at, "end_time": later(starts_at, hours=1)},
     )
+
+
+def _create_slots(clinic: Clinic) -> Call:
+    """A series of one, so that it leaves what one slot leaves."""
+    alone = _create_slot(clinic)
+    assert alone.body is not None
+    time = {name: alone.body[name] for name in ("start_time", "end_time")}
+    body = {"brand_id": LOOP, "slots": [time]}
+    return Call(path=f"{alone.path}/bulk", token=alone.token, body=body)
 
 
 def _delete_slot(clinic: Clinic) -> Call:
@@ -198,12 +225,15 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "get_visit": lambda clinic: Call(
         path=f"/v1/visits/{clinic.visit()['id']}", token=clinic.world.staff
     ),
+    "hold_slot": _hold_slot,
+    "confirm_visit": _confirm_visit,
     "cancel_visit": _of_visit("cancel", {"reason": "ill"}),
     "reschedule_visit": _reschedule_visit,
     "check_in_visit": _of_visit("check-in"),
     "complete_visit": _of_visit("complete", {"notes": "fine"}),
     "mark_no_show": _mark_no_show,
     "create_slot": _create_slot,
+    "create_slots": _create_slots,
     "list_slots": _read("/v1/providers/prv_kim/slots", brand_id=LOOP),
     "delete_slot": _delete_slot,
     "add_office_hour": lambda clinic: Call(

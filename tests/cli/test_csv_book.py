@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bookwell.cli import csv_book
 from bookwell.cli.csv_book import CsvBook
 from bookwell.domain.errors import InvalidInput
-from bookwell.domain.imports import COLUMNS, Refusal, Row
+from bookwell.domain.imports import COLUMNS
+from bookwell.domain.lines import Refusal, Row
 from clinic_book import entries, entry, text_of
 
 GOOD = text_of([entry(external_id="good-1"), entry(external_id="good-2")]).splitlines()
@@ -19,7 +20,7 @@ HEAD, FIRST, SECOND = GOOD
 
 def read(text: str | bytes) -> list[Row | Refusal]:
     source = io.BytesIO(text.encode() if isinstance(text, str) else text)
-    return list(CsvBook(source, "book.csv").rows())
+    return list(CsvBook(source, "book.csv", COLUMNS).rows())
 
 
 def told(text: str | bytes) -> list[tuple[int, str]]:
@@ -152,7 +153,7 @@ def test_a_header_alone_is_an_empty_book() -> None:
 
 def test_the_bytes_that_were_read_add_up_to_the_file() -> None:
     book = lines(HEAD, FIRST, "x" * 200_000, SECOND)
-    source = CsvBook(io.BytesIO(book), "book.csv")
+    source = CsvBook(io.BytesIO(book), "book.csv", COLUMNS)
 
     seen = [source.bytes_read for _ in source.rows()]
 
@@ -187,7 +188,7 @@ def peak_of_reading(parts: Iterator[bytes]) -> tuple[int, int, int]:
     rows = refusals = 0
     tracemalloc.start()
     try:
-        book = CsvBook(io.BufferedReader(Endless(parts)), "book.csv")
+        book = CsvBook(io.BufferedReader(Endless(parts)), "book.csv", COLUMNS)
         for found in book.rows():
             rows += isinstance(found, Row)
             refusals += isinstance(found, Refusal)

@@ -26,6 +26,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         "demo", "serve", "migrate", "token create", "token revoke", "token list",
         "brand add", "brand list", "provider add", "provider list",
         "coach add", "coach list", "patient add", "patient list", "import visits",
+        "slots import",
     }  # fmt: skip
 
 

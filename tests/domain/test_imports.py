@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookwell.domain import imports
-from bookwell.domain.imports import COLUMNS, STATUS_OF_OUTCOME, Line, Refusal, Row, read_row
+from bookwell.domain import lines
+from bookwell.domain.imports import COLUMNS, STATUS_OF_OUTCOME, Line, read_row
+from bookwell.domain.lines import Refusal, Row
 from bookwell.domain.visits import VisitStatus
 from bookwell.http import fields
 from clinic_book import entry, times
@@ -202,4 +203,4 @@ def test_a_refusal_never_quotes_what_stands_in_the_line(column: str) -> None:
 
 
 def test_the_import_takes_what_the_http_door_takes() -> None:
-    assert (imports.YEAR_MIN, imports.YEAR_MAX) == (fields.YEAR_MIN, fields.YEAR_MAX)
+    assert (lines.YEAR_MIN, lines.YEAR_MAX) == (fields.YEAR_MIN, fields.YEAR_MAX)

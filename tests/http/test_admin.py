@@ -196,7 +196,7 @@ def test_another_brands_token_is_not_there(clinic: Clinic) -> None:
         ({"subject": "a b"}, "subject"),
         ({"scopes": ["read:everything"]}, "scope"),
         ({"scopes": "read:visits"}, "scopes"),
-        ({"scopes": [7]}, "scopes"),
+        ({"scopes": [7]}, "scopes[0]"),
         ({"role": "patient", "scopes": ["admin:booking"]}, "scope"),
         ({"expires_in": 0}, "expires_in"),
         ({"expires_in": -5}, "expires_in"),

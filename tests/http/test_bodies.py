@@ -39,8 +39,10 @@ NO_OBJECT = {
 # Operations that read a body, and the first field each cannot do without.
 BODIES = {
     "book_visit": "brand_id",
+    "hold_slot": "patient_id",
     "reschedule_visit": "new_slot_id",
     "create_slot": "brand_id",
+    "create_slots": "brand_id",
     "add_office_hour": "weekday",
     "book_seat": "slot_at",
     "add_brand": "id",
@@ -49,10 +51,13 @@ BODIES = {
     "create_token": "role",
     "link_patient": "subject",
 }
-OPTIONAL = ("cancel_visit", "complete_visit")
+OPTIONAL = ("confirm_visit", "cancel_visit", "complete_visit")
 PATHS = {
+    "hold_slot": "/v1/slots/slt_never/hold",
+    "confirm_visit": "/v1/visits/vis_never/confirm",
     "reschedule_visit": "/v1/visits/vis_never/reschedule",
     "create_slot": "/v1/providers/prv_kim/slots",
+    "create_slots": "/v1/providers/prv_kim/slots/bulk",
     "add_office_hour": "/v1/coaches/coach_jo/office-hours",
     "book_seat": "/v1/coaches/coach_jo/bookings",
     "cancel_visit": "/v1/visits/vis_never/cancel",

@@ -214,14 +214,55 @@ def test_a_visit_that_is_over_takes_no_time(clinic: Clinic, status: str) -> None
     person = clinic.provider()
     visit = clinic.visit(clinic.slot(provider_id=person))
     clinic.world.sql(
-        "UPDATE booking.visit SET status = %s, cancelled_at ="
-        " CASE WHEN %s = 'cancelled' THEN now() END WHERE visit_id = %s",
-        status,
+        "UPDATE booking.visit SET status = now.status,"
+        " cancelled_at = CASE WHEN now.status = 'cancelled' THEN now() END,"
+        " hold_expires_at = CASE WHEN now.status = 'expired' THEN now() END"
+        " FROM (SELECT %s::text AS status) AS now WHERE visit_id = %s",
         status,
         visit["id"],
     )
 
     assert [slot["booked"] for slot in listed(clinic, person)] == [False]
+
+
+def hold(clinic: Clinic, visit_id: str, seconds: int) -> None:
+    """Turn a booked visit into a hold with so many seconds left."""
+    clinic.world.sql(
+        "UPDATE booking.visit SET status = 'held', hold_place = 1,"
+        " hold_expires_at = now() + make_interval(secs => %s) WHERE visit_id = %s",
+        seconds,
+        visit_id,
+    )
+
+
+def test_a_hold_takes_its_time_until_it_expires_and_not_a_second_longer(clinic: Clinic) -> None:
+    person = clinic.provider()
+    visit = clinic.visit(clinic.slot(provider_id=person), patient_id=clinic.patient().patient_id)
+    times = {name: visit[name] for name in ("start_time", "end_time")}
+
+    def shown() -> tuple[bool, bool]:
+        """What the list says of the slot, and what a new offer of the time says of itself."""
+        (slot,) = listed(clinic, person)
+        again = ok(offer(clinic, person, **times), 201)
+        clinic.world.sql("DELETE FROM booking.slot WHERE slot_id = %s", again["id"])
+        return slot["booked"], again["booked"]
+
+    hold(clinic, visit["id"], seconds=60)
+    assert shown() == (True, True)
+    hold(clinic, visit["id"], seconds=0)
+    assert shown() == (False, False)
+
+
+def test_a_slot_under_a_live_hold_is_not_taken_back_and_under_a_past_one_it_is(
+    clinic: Clinic,
+) -> None:
+    visit = clinic.visit(patient_id=clinic.patient().patient_id)
+    path = f"/v1/providers/prv_kim/slots/{visit['slot_id']}"
+
+    hold(clinic, visit["id"], seconds=60)
+    refused(clinic.call("DELETE", path), 412, "slot_not_deletable")
+    hold(clinic, visit["id"], seconds=0)
+    ok(clinic.call("DELETE", path))
 
 
 def test_a_brand_sees_its_own_slots_of_a_shared_provider_only(clinic: Clinic) -> None:

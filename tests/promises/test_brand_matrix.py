@@ -201,6 +201,19 @@ def new_slot_for_brand(scene: Scene, reach: str) -> Call:
     return Call(path=path, token=scene.token, body=hour(scene, scene.brand(reach)))
 
 
+def in_a_series(alone: Callable[[Scene, str], Call]) -> Callable[[Scene, str], Call]:
+    """The call that offers the same time as one of many."""
+
+    def prepare(scene: Scene, reach: str) -> Call:
+        call = alone(scene, reach)
+        assert call.body is not None
+        times = {name: value for name, value in call.body.items() if name.endswith("_time")}
+        body = {"brand_id": call.body["brand_id"], "slots": [times]}
+        return Call(path=f"{call.path}/bulk", token=call.token, body=body)
+
+    return prepare
+
+
 def slots_of(scene: Scene, reach: str) -> Call:
     path = f"/v1/providers/{scene.provider(reach)}/slots"
     return Call(path=path, token=scene.token, query={"brand_id": LOOP})
@@ -326,6 +339,12 @@ MATRIX: dict[tuple[str, str], Row] = {
     # The brand is looked at before the role is.
     ("create_slot", "brand_id"): Row(
         new_slot_for_brand, statuses(403, 403, 404, 404), statuses(201, 201, 404, 404)
+    ),
+    ("create_slots", "id"): Row(in_a_series(new_slot), ANY_PATIENT, statuses(201, 201, 404, 404)),
+    ("create_slots", "brand_id"): Row(
+        in_a_series(new_slot_for_brand),
+        statuses(403, 403, 404, 404),
+        statuses(201, 201, 404, 404),
     ),
     ("list_slots", "id"): Row(slots_of, statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)),
     ("list_slots", "brand_id"): Row(

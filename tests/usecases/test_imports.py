@@ -7,7 +7,8 @@ import pytest
 
 from books import add_provider, count, is_whole
 from bookwell.domain.callers import Call, operator
-from bookwell.domain.imports import COLUMNS, Refusal, Row
+from bookwell.domain.imports import COLUMNS
+from bookwell.domain.lines import Refusal, Row
 from bookwell.storage.database import Database
 from bookwell.usecases.imports import BATCH_LINES, Batch, import_visits
 from clinic_book import Cells, entries, entry

@@ -12,7 +12,7 @@ from bookwell.domain.errors import InvalidInput, NotFound
 from bookwell.domain.events import SlotCreated, data_of
 from bookwell.domain.intervals import Interval
 from bookwell.storage.database import Database
-from bookwell.usecases.slot_series import offer_slots
+from bookwell.usecases.slot_series import offer_missing_slots
 from bookwell.usecases.slots import create_slot, delete_slot
 from world import LOOP, LOOPBIO, World
 
@@ -36,8 +36,8 @@ def half_hours(world: World, number: int, *, from_hour: float = 8) -> list[Inter
 async def test_what_was_offered_before_is_not_offered_again(
     world: World, database: Database
 ) -> None:
-    first = await offer_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 4))
-    again = await offer_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 6))
+    first = await offer_missing_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 4))
+    again = await offer_missing_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 6))
 
     assert (first, again) == (4, 2)
     assert world.sql("SELECT starts_at FROM booking.slot ORDER BY 1") == [
@@ -51,20 +51,20 @@ async def test_a_time_of_another_length_or_another_brand_is_another_offer(
     hour = [Interval(world.at(8), world.at(9))]
 
     offered = [
-        await offer_slots(database, call_for(LOOP), "prv_both", half_hours(world, 1)),
-        await offer_slots(database, call_for(LOOP), "prv_both", hour),
-        await offer_slots(database, call_for(LOOPBIO), "prv_both", hour),
+        await offer_missing_slots(database, call_for(LOOP), "prv_both", half_hours(world, 1)),
+        await offer_missing_slots(database, call_for(LOOP), "prv_both", hour),
+        await offer_missing_slots(database, call_for(LOOPBIO), "prv_both", hour),
     ]
 
     assert offered == [1, 1, 1]
 
 
 async def test_a_slot_that_was_taken_back_stays_away(world: World, database: Database) -> None:
-    await offer_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 1))
+    await offer_missing_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 1))
     ((slot_id,),) = world.sql("SELECT slot_id FROM booking.slot")
     await delete_slot(database, call_for(LOOP), "prv_kim", str(slot_id))
 
-    assert await offer_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 1)) == 0
+    assert await offer_missing_slots(database, call_for(LOOP), "prv_kim", half_hours(world, 1)) == 0
 
 
 async def test_of_four_who_offer_the_same_at_once_one_adds_it(
@@ -73,7 +73,7 @@ async def test_of_four_who_offer_the_same_at_once_one_adds_it(
     times = half_hours(world, 20)
 
     added = await asyncio.gather(
-        *(offer_slots(database, call_for(LOOP), "prv_kim", times) for _ in range(4))
+        *(offer_missing_slots(database, call_for(LOOP), "prv_kim", times) for _ in range(4))
     )
 
     assert sorted(added) == [0, 0, 0, 20]
@@ -87,7 +87,7 @@ async def test_each_slot_leaves_the_event_and_the_audit_row_of_one_that_was_made
     await create_slot(
         database, call_for(LOOP), "prv_kim", starts_at=alone.starts_at, ends_at=alone.ends_at
     )
-    await offer_slots(database, call_for(LOOP), "prv_kim", [together])
+    await offer_missing_slots(database, call_for(LOOP), "prv_kim", [together])
 
     audit = (
         "SELECT actor_type, actor_id, actor_brand_id, event_type, entity_type, brand_id,"
@@ -116,7 +116,7 @@ async def test_one_time_in_the_past_and_nothing_is_offered(
     over = Interval(now - timedelta(hours=1), now + timedelta(hours=1))
 
     with pytest.raises(InvalidInput):
-        await offer_slots(database, call_for(LOOP), "prv_kim", [*half_hours(world, 2), over])
+        await offer_missing_slots(database, call_for(LOOP), "prv_kim", [*half_hours(world, 2), over])
 
     assert world.sql("SELECT count(*) FROM booking.slot") == [(0,)]
 
@@ -126,4 +126,4 @@ async def test_only_a_clinician_of_the_brand_offers_slots(
     provider_id: str, world: World, database: Database
 ) -> None:
     with pytest.raises(NotFound):
-        await offer_slots(database, call_for(LOOP), provider_id, half_hours(world, 1))
+        await offer_missing_slots(database, call_for(LOOP), provider_id, half_hours(world, 1))

@@ -1,4 +1,4 @@
-"""A clinic's book as a CSV file (RFC 4180, UTF-8), read row by row in bounded memory.
+"""Rows of a CSV file (RFC 4180, UTF-8), one after the other in bounded memory.
 
 A line that no row can be made of is refused alone. Where a quotation mark is missing, the lines
 that the open quotation swallowed are read again, each for itself.
@@ -6,12 +6,12 @@ that the open quotation swallowed are read again, each for itself.
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from bookwell.domain.errors import InvalidInput
-from bookwell.domain.imports import COLUMNS, Refusal, Row
+from bookwell.domain.lines import Refusal, Row
 
 # The longest visit we know of fills 300 bytes; this leaves room for columns that we ignore.
 LINE_BYTES_MAX = 65_536
@@ -53,21 +53,21 @@ class _Torn(Exception):
 
 
 class CsvBook:
-    """The rows of one file. Reading its header is the first thing done.
+    """The rows of one file, in these of its columns. Reading its header is the first thing done.
 
     Raises:
         InvalidInput: The file has no header, or lacks a column; `name` says which file.
     """
 
-    def __init__(self, source: BinaryIO, name: str) -> None:
+    def __init__(self, source: BinaryIO, name: str, columns: Sequence[str]) -> None:
         self.bytes_read = 0
         self._source = source
         self._lines = self._read_lines()
         # Lines that were read for a row that turned out to be torn.
         self._again: deque[_TextLine] = deque()
-        header = self._header(name)
+        header = self._header(name, columns)
         self._width = len(header)
-        self._places = [header.index(column) for column in COLUMNS]
+        self._places = [header.index(column) for column in columns]
 
     def rows(self) -> Iterator[Row | Refusal]:
         """What follows the header; blank lines are no rows."""
@@ -84,7 +84,6 @@ class CsvBook:
                 return self._torn(record.lines, NOT_CLOSED)
             return Refusal(
                 number=number,
-                external_id=None,
                 why=f"The line has {len(record.fields)} columns, the header {self._width}.",
             )
         values = [record.fields[place] for place in self._places]
@@ -93,7 +92,7 @@ class CsvBook:
             return self._torn(record.lines, NOT_CLOSED)
         return Row(number, values)
 
-    def _header(self, name: str) -> list[str]:
+    def _header(self, name: str, columns: Sequence[str]) -> list[str]:
         record = self._next_record()
         while isinstance(record, _Record) and not record.fields:
             record = self._next_record()
@@ -104,10 +103,10 @@ class CsvBook:
                 f"{name} has no header that can be read. {record.why}", field="header"
             )
         header = [column.strip() for column in record.fields]
-        missing = [column for column in COLUMNS if column not in header]
+        missing = [column for column in columns if column not in header]
         if missing:
             raise InvalidInput(f"{name} has no column {', '.join(missing)}.", field=missing[0])
-        for column in COLUMNS:
+        for column in columns:
             if header.count(column) > 1:
                 raise InvalidInput(f"{name} has the column {column} twice.", field=column)
         return header
@@ -126,7 +125,7 @@ class CsvBook:
     def _torn(self, taken: list[_TextLine], why: str) -> Refusal:
         """Refuse the first of these lines, and read the others again."""
         self._again.extendleft(reversed(taken[1:]))
-        return Refusal(number=taken[0].number, external_id=None, why=why)
+        return Refusal(number=taken[0].number, why=why)
 
     def _take(self, taken: list[_TextLine]) -> Iterator[str]:
         """The text of one line after the other, for as long as it may be the same row's."""

@@ -101,4 +101,4 @@ async def _fill(database: Database, call: Call, clinician: Clinician) -> int:
         now = await journal.now(connection)
     window = Interval(now + NOTICE, now + HORIZON)
     times = list(clinician.times(window))
-    return await slot_series.offer_slots(database, call, clinician.provider_id, times)
+    return await slot_series.offer_missing_slots(database, call, clinician.provider_id, times)

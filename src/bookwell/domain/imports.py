@@ -3,20 +3,17 @@ r"""A clinic's earlier book, line by line: what a line must say, and what it mea
 Decisions where the book is silent: a visit without an outcome is booked, also in the past; it was
 created, last changed and, if it was cancelled, cancelled at `booked_at`, because that is the only
 instant the book knows. Without a `booked_at` those instants are the import's own.
-
-A sentence that refuses a line names the column and never quotes what stands in it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, NamedTuple
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from bookwell.domain.errors import InvalidInput
-from bookwell.domain.ids import VISIBLE, VISIT_TYPE
+from bookwell.domain.ids import VISIT_TYPE
+from bookwell.domain.lines import Refusal, Row, read_id, read_instant, visible
 from bookwell.domain.slots import SLOT_LENGTH_MAX
 from bookwell.domain.visits import VisitStatus
 
@@ -31,10 +28,6 @@ COLUMNS = (
     "end_time",
     "outcome",
 )
-
-# As the HTTP door takes instants: see http/fields.py; a test compares the two.
-YEAR_MIN = 1900
-YEAR_MAX = 2200
 
 # `held` and `expired` are states of our own search for a time; no earlier book knows them.
 STATUS_OF_OUTCOME: Mapping[str, VisitStatus] = {
@@ -52,24 +45,7 @@ _OUTCOME_IN_WORDS = (
     "outcome must be empty or one of booked, checked_in, completed, no_show and cancelled."
 )
 
-_visible = re.compile(VISIBLE)
 _is_visit_type = re.compile(VISIT_TYPE)
-_Instant = Annotated[datetime, Meta(tz=True)]
-
-
-class Row(NamedTuple):
-    """The text of one line: a value for each of `COLUMNS`, and the line it begins on, from 1."""
-
-    number: int
-    values: Sequence[str]
-
-
-class Refusal(Struct, frozen=True, kw_only=True):
-    """A line that is not imported; `why` is a sentence without anything a patient said or is."""
-
-    number: int
-    external_id: str | None
-    why: str
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -98,7 +74,7 @@ def read_row(row: Row, *, now: datetime) -> Line | Refusal:
         external_id = cells["external_id"]
         return Refusal(
             number=row.number,
-            external_id=external_id if _visible.match(external_id) else None,
+            external_id=external_id if visible.match(external_id) else None,
             why=error.message,
         )
 
@@ -107,13 +83,13 @@ def _line(number: int, cells: Mapping[str, str], now: datetime) -> Line:
     status = STATUS_OF_OUTCOME.get(cells["outcome"].lower())
     line = Line(
         number=number,
-        external_id=_id(cells, "external_id"),
-        patient_id=_id(cells, "patient_id"),
-        provider_id=_id(cells, "provider_id"),
+        external_id=read_id(cells, "external_id"),
+        patient_id=read_id(cells, "patient_id"),
+        provider_id=read_id(cells, "provider_id"),
         visit_type=_visit_type(cells),
-        booked_at=_instant(cells, "booked_at") if cells["booked_at"] else None,
-        starts_at=_instant(cells, "start_time"),
-        ends_at=_instant(cells, "end_time"),
+        booked_at=read_instant(cells, "booked_at") if cells["booked_at"] else None,
+        starts_at=read_instant(cells, "start_time"),
+        ends_at=read_instant(cells, "end_time"),
         status=status or VisitStatus.BOOKED,
     )
     if status is None:
@@ -129,27 +105,7 @@ def _line(number: int, cells: Mapping[str, str], now: datetime) -> Line:
     return line
 
 
-def _id(cells: Mapping[str, str], column: str) -> str:
-    if not _visible.match(cells[column]):
-        raise InvalidInput(f"{column} must be 1 to 128 visible characters.", field=column)
-    return cells[column]
-
-
 def _visit_type(cells: Mapping[str, str]) -> str:
     if not _is_visit_type.match(cells["visit_type"]):
         raise InvalidInput("visit_type must be 1 to 128 characters.", field="visit_type")
     return cells["visit_type"]
-
-
-def _instant(cells: Mapping[str, str], column: str) -> datetime:
-    try:
-        instant = msgspec.convert(cells[column], type=_Instant)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(
-            f"{column} must be an instant with an offset from UTC,"
-            " such as 2026-04-29T08:00:00-03:00.",
-            field=column,
-        ) from error
-    if not YEAR_MIN <= instant.year < YEAR_MAX:
-        raise InvalidInput(f"{column} must lie in {YEAR_MIN} to {YEAR_MAX - 1}.", field=column)
-    return instant

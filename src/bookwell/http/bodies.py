@@ -46,7 +46,8 @@ def _reader_of(annotation: Any) -> "msgspec.json.Decoder[Any]":  # noqa: ANN401 
 def _refusal_of(sentence: str) -> InvalidInput:
     """What msgspec says ("Expected `int`, got `str` - at `$.capacity`"), for people."""
     problem, _, place = sentence.partition(" - at ")
-    path = place.strip("`").removeprefix("$").removeprefix(".").partition("[")[0]
+    # A list names its item; of an object with any keys, msgspec says `[...]`, which names none.
+    path = place.strip("`").removeprefix("$").removeprefix(".").partition("[...]")[0]
     _, is_missing, name = problem.partition("missing required field ")
     if is_missing:
         field = ".".join(part for part in (path, name.strip("`")) if part)

@@ -5,15 +5,19 @@ from typing import Annotated
 
 from litestar import Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bookwell.domain.errors import InvalidInput
-from bookwell.domain.slots import Slot
+from bookwell.domain.slots import SERIES_SLOTS_MAX, Slot, SlotSeries
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import Id, Instant, checked_instant, read_instant
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_timed_cursor, write_cursor
 from bookwell.http.routes import PathId, operation, refusals
-from bookwell.usecases import slots
+from bookwell.usecases import slot_series, slots
+
+# SERIES_SLOTS_MAX times, with microseconds, offsets and indentation, are 710 KB. The limit of the
+# other routes (BOOKWELL_BODY_BYTES_MAX) is for one thing at a time.
+SERIES_BYTES_MAX = 1_048_576
 
 _INSTANT = {"format": "date-time"}
 # Texts, because Litestar would take the number 1 for a second after the epoch.
@@ -60,6 +64,26 @@ class CreateSlot(Struct, kw_only=True):
     end_time: Instant
 
 
+class OfferedTime(Struct, kw_only=True):
+    """One of many times to offer: at most 24 hours, not in the past."""
+
+    start_time: Instant
+    end_time: Instant
+
+
+class CreateSlots(Struct, kw_only=True):
+    """Times to offer together."""
+
+    brand_id: Id
+    slots: Annotated[list[OfferedTime], Meta(min_length=1, max_length=SERIES_SLOTS_MAX)]
+
+
+class SlotSeriesBody(Struct, kw_only=True):
+    """The new slots, in the order asked."""
+
+    slots: list[SlotBody]
+
+
 def slot_body(slot: Slot) -> SlotBody:
     return SlotBody(
         id=slot.slot_id,
@@ -70,6 +94,10 @@ def slot_body(slot: Slot) -> SlotBody:
         booked=slot.booked,
         created_at=slot.created_at,
     )
+
+
+def series_body(series: SlotSeries) -> SlotSeriesBody:
+    return SlotSeriesBody(slots=[slot_body(slot) for slot in series.slots])
 
 
 def window(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
@@ -105,6 +133,31 @@ async def create_slot(
         ends_at=checked_instant(data.end_time, "end_time"),
     )
     return await answer(created, Slot, slot_body, status_code=201)
+
+
+@post(
+    "/v1/providers/{id:str}/slots/bulk",
+    **operation("create_slots", "Offer many slots", tag="slots", scope="write:slots"),
+    request_max_body_size=SERIES_BYTES_MAX,
+    response_description="Slots created",
+    responses=refusals({400: "Validation error", 404: "Provider not found"}),
+)
+async def create_slots(
+    request: AnyRequest,
+    provider_id: PathId,
+    data: JSONBody[CreateSlots],
+) -> Response[SlotSeriesBody]:
+    """Offer many of a provider's times for the brand: all of them, or none."""
+    times = [
+        (
+            checked_instant(time.start_time, f"slots[{number}].start_time"),
+            checked_instant(time.end_time, f"slots[{number}].end_time"),
+        )
+        for number, time in enumerate(data.slots)
+    ]
+    call = await call_of(request, brand_id=data.brand_id)
+    created = slot_series.create_slots(database_of(request), call, provider_id, times)
+    return await answer(created, SlotSeries, series_body, status_code=201)
 
 
 @get(
@@ -160,4 +213,4 @@ async def delete_slot(
     return await answer(deleted, Slot, slot_body)
 
 
-ROUTES = [create_slot, list_slots, delete_slot]
+ROUTES = [create_slot, create_slots, list_slots, delete_slot]

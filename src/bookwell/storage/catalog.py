@@ -21,6 +21,8 @@ _get_patient = statement("get_patient")
 _list_patients = statement("list_patients")
 _list_patients_of_subject = statement("list_patients_of_subject")
 
+NO_SUCH_PROVIDER = "There is no such provider."
+
 
 async def add_brand(connection: AnyConnection, brand_id: str, name: str) -> Brand:
     row = await _add_brand.row(connection, brand_id=brand_id, name=name)
@@ -89,7 +91,7 @@ async def get_clinician(connection: AnyConnection, *, brand_id: str, provider_id
     """The provider who offers slots for this brand; NotFound otherwise."""
     provider = await find_provider(connection, brand_id=brand_id, provider_id=provider_id)
     if provider is None or provider.kind is not ProviderKind.CLINICIAN:
-        raise NotFound("There is no such provider.")
+        raise NotFound(NO_SUCH_PROVIDER)
     return provider
 
 

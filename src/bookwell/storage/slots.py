@@ -2,33 +2,16 @@
 
 from datetime import datetime
 
-from bookwell.domain.catalog import Provider
 from bookwell.domain.errors import NotFound
-from bookwell.domain.ids import SLOT, new_id
-from bookwell.domain.intervals import Interval
 from bookwell.domain.slots import Slot
+from bookwell.storage.catalog import NO_SUCH_PROVIDER
 from bookwell.storage.statements import AnyConnection, statement
 
-_create_slot = statement("create_slot")
 _get_slot = statement("get_slot")
 _list_slots = statement("list_slots")
 _delete_slot = statement("delete_slot")
 
 NO_SUCH_SLOT = "There is no such slot."
-
-
-async def create(connection: AnyConnection, provider: Provider, offered: Interval) -> Slot:
-    row = await _create_slot.row(
-        connection,
-        slot_id=new_id(SLOT),
-        brand_id=provider.brand_id,
-        provider_no=provider.provider_no,
-        provider_id=provider.provider_id,
-        starts_at=offered.starts_at,
-        ends_at=offered.ends_at,
-    )
-    assert row is not None, "INSERT RETURNING answers a row"
-    return Slot(**row)
 
 
 async def get(
@@ -45,21 +28,25 @@ async def get(
 
 async def list_earliest_first(
     connection: AnyConnection,
-    provider: Provider,
     *,
+    brand_id: str,
+    provider_id: str,
     from_at: datetime,
     until_at: datetime,
     booked: bool | None,
     after: tuple[datetime, str],
     row_limit: int,
 ) -> list[Slot]:
-    """At most `row_limit` slots that start in [from_at, until_at), after (start, id) `after`."""
+    """At most `row_limit` slots that start in [from_at, until_at), after (start, id) `after`.
+
+    Raises:
+        NotFound: The provider offers no slots for the brand, because they are no clinician of it.
+    """
     after_at, after_id = after
     rows = await _list_slots.rows(
         connection,
-        brand_id=provider.brand_id,
-        provider_no=provider.provider_no,
-        provider_id=provider.provider_id,
+        brand_id=brand_id,
+        provider_id=provider_id,
         from_at=from_at,
         until_at=until_at,
         after_at=after_at,
@@ -67,7 +54,9 @@ async def list_earliest_first(
         booked=booked,
         row_limit=row_limit,
     )
-    return [Slot(**row) for row in rows]
+    if not rows:
+        raise NotFound(NO_SUCH_PROVIDER)
+    return [Slot(**row) for row in rows if row["slot_id"] is not None]
 
 
 async def delete(connection: AnyConnection, slot: Slot) -> None:

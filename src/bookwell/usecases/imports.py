@@ -6,7 +6,8 @@ from itertools import islice
 
 from bookwell.domain.callers import Call
 from bookwell.domain.catalog import ProviderKind
-from bookwell.domain.imports import Line, Refusal, Row, read_row
+from bookwell.domain.imports import Line, read_row
+from bookwell.domain.lines import Refusal, Row
 from bookwell.storage import catalog, holds, imports, journal
 from bookwell.storage.database import Database
 from bookwell.storage.imports import Person

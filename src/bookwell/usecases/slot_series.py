@@ -1,15 +1,39 @@
 """Offer a provider's time for weeks at once."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bookwell.domain.callers import Call
 from bookwell.domain.intervals import Interval
-from bookwell.domain.slots import offered_interval
-from bookwell.storage import catalog, journal, slot_series
+from bookwell.domain.slots import SlotSeries, offered_interval, offered_series
+from bookwell.storage import catalog, idempotency, journal, slot_series
 from bookwell.storage.database import Database
+from bookwell.storage.slot_series import Offer
+from bookwell.usecases.slots import refuse_patients
 
 
-async def offer_slots(
+async def create_slots(
+    database: Database, call: Call, provider_id: str, times: Sequence[tuple[datetime, datetime]]
+) -> SlotSeries:
+    """Offer these times (start, end) for the brand: all of them, or none.
+
+    Raises:
+        InvalidInput: A time is empty, longer than a day, or in the past; the field says which.
+        NotFound: No such provider works for the brand.
+    """
+    refuse_patients(call)
+    async with database.transaction(call) as connection:
+        provider = await catalog.get_clinician(
+            connection, brand_id=call.brand_id, provider_id=provider_id
+        )
+        offered = offered_series(times, now=await journal.now(connection))
+        offers = [Offer.of(provider, interval) for interval in offered]
+        series = SlotSeries(await slot_series.create(connection, call, offers))
+        await idempotency.remember(connection, call, series)
+    return series
+
+
+async def offer_missing_slots(
     database: Database, call: Call, provider_id: str, times: Sequence[Interval]
 ) -> int:
     """Offer these times for the brand, and return how many were not offered before.
@@ -17,7 +41,7 @@ async def offer_slots(
     Safe to repeat: a time that was ever offered, even one taken back since, stays as it is.
 
     Raises:
-        InvalidInput: A time is empty, longer than a day, or in the past; then none is offered.
+        InvalidInput: A time is longer than a day, or in the past; then none is offered.
         NotFound: No such provider works for the brand.
     """
     async with database.transaction(call) as connection:
@@ -27,4 +51,5 @@ async def offer_slots(
         await catalog.lock_provider(connection, provider)
         now = await journal.now(connection)
         offered = [offered_interval(time.starts_at, time.ends_at, now=now) for time in times]
-        return await slot_series.create(connection, call, provider, offered)
+        offers = [Offer.of(provider, interval) for interval in dict.fromkeys(offered)]
+        return len(await slot_series.create(connection, call, offers, only_new=True))

@@ -4,11 +4,12 @@ from datetime import datetime
 
 from bookwell.domain.callers import Call, Role
 from bookwell.domain.errors import Forbidden, SlotNotDeletable
-from bookwell.domain.events import SlotCreated, SlotDeleted
+from bookwell.domain.events import SlotDeleted
 from bookwell.domain.slots import Slot, offered_interval
-from bookwell.storage import catalog, journal, slots
+from bookwell.storage import catalog, idempotency, journal, slot_series, slots
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
+from bookwell.storage.slot_series import Offer
 from bookwell.usecases.paging import FAR_FUTURE, FAR_PAST, Page
 
 
@@ -21,27 +22,14 @@ async def create_slot(
         InvalidInput: The time is empty, longer than a day, or in the past.
         NotFound: No such provider works for the brand.
     """
-    _refuse_patients(call)
+    refuse_patients(call)
     async with database.transaction(call) as connection:
         provider = await catalog.get_clinician(
             connection, brand_id=call.brand_id, provider_id=provider_id
         )
         offered = offered_interval(starts_at, ends_at, now=await journal.now(connection))
-        slot = await slots.create(connection, provider, offered)
-        await journal.record(
-            connection,
-            call,
-            Entry(event_type="slot.created", entity_type="slot", entity_id=slot.slot_id),
-            fact=SlotCreated(
-                slot_id=slot.slot_id,
-                provider_id=slot.provider_id,
-                brand_id=slot.brand_id,
-                slot_start=slot.starts_at,
-                slot_end=slot.ends_at,
-                created_at=slot.created_at,
-            ),
-            answer=slot,
-        )
+        (slot,) = await slot_series.create(connection, call, [Offer.of(provider, offered)])
+        await idempotency.remember(connection, call, slot)
     return slot
 
 
@@ -56,14 +44,16 @@ async def list_slots(
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> Page[Slot]:
-    """A page of the provider's slots that start in [from_at, until_at), earliest first."""
+    """A page of the provider's slots that start in [from_at, until_at), earliest first.
+
+    Raises:
+        NotFound: No such provider works for the brand.
+    """
     async with database.reading() as connection:
-        provider = await catalog.get_clinician(
-            connection, brand_id=call.brand_id, provider_id=provider_id
-        )
         found = await slots.list_earliest_first(
             connection,
-            provider,
+            brand_id=call.brand_id,
+            provider_id=provider_id,
             from_at=from_at or FAR_PAST,
             until_at=until_at or FAR_FUTURE,
             booked=booked,
@@ -80,7 +70,7 @@ async def delete_slot(database: Database, call: Call, provider_id: str, slot_id:
         NotFound: The provider has no such slot for the brand.
         SlotNotDeletable: Its time is taken.
     """
-    _refuse_patients(call)
+    refuse_patients(call)
     async with database.transaction(call) as connection:
         provider = await catalog.get_clinician(
             connection, brand_id=call.brand_id, provider_id=provider_id
@@ -111,6 +101,7 @@ async def delete_slot(database: Database, call: Call, provider_id: str, slot_id:
     return slot
 
 
-def _refuse_patients(call: Call) -> None:
+def refuse_patients(call: Call) -> None:
+    """Forbidden for a patient's token: whose time it is decides who offers it."""
     if call.caller.role is Role.PATIENT:
         raise Forbidden("Patients do not offer time.")

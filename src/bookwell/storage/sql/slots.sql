@@ -1,23 +1,9 @@
--- name: create_slot^
-INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)
-VALUES (:slot_id, :brand_id, :provider_no, :starts_at, :ends_at)
-RETURNING slot_id, :provider_id::text AS provider_id, brand_id, starts_at, ends_at,
-          -- a new slot may lie over time that is taken already, in whatever brand
-          EXISTS (
-              SELECT FROM booking.visit AS v
-              WHERE int8range(v.provider_no, v.provider_no, '[]') && int8range(:provider_no, :provider_no, '[]')
-                  AND tstzrange(v.starts_at, v.ends_at) && tstzrange(:starts_at, :ends_at)
-                  AND v.status IN ('held', 'booked', 'checked_in')
-          ) AS booked,
-          created_at;
-
 -- name: get_slot^
 SELECT s.slot_id, p.provider_id, s.brand_id, s.starts_at, s.ends_at,
        EXISTS (
-           SELECT FROM booking.visit AS v
-           WHERE int8range(v.provider_no, v.provider_no, '[]') && int8range(s.provider_no, s.provider_no, '[]')
-               AND tstzrange(v.starts_at, v.ends_at) && tstzrange(s.starts_at, s.ends_at)
-               AND v.status IN ('held', 'booked', 'checked_in')
+           SELECT FROM booking.taken_time AS t
+           WHERE t.provider && int8range(s.provider_no, s.provider_no, '[]')
+               AND t.during && tstzrange(s.starts_at, s.ends_at)
        ) AS booked,
        s.created_at
 FROM booking.slot AS s
@@ -28,24 +14,39 @@ WHERE s.brand_id = :brand_id
     AND s.deleted_at IS NULL;
 
 -- name: list_slots
-SELECT s.slot_id, :provider_id::text AS provider_id, s.brand_id, s.starts_at, s.ends_at,
-       taken.booked, s.created_at
-FROM booking.slot AS s
-CROSS JOIN LATERAL (
-    SELECT EXISTS (
-        SELECT FROM booking.visit AS v
-        WHERE int8range(v.provider_no, v.provider_no, '[]') && int8range(s.provider_no, s.provider_no, '[]')
-            AND tstzrange(v.starts_at, v.ends_at) && tstzrange(s.starts_at, s.ends_at)
-            AND v.status IN ('held', 'booked', 'checked_in')) AS booked
-) AS taken
-WHERE s.brand_id = :brand_id
-    AND s.provider_no = :provider_no
-    AND s.deleted_at IS NULL
-    AND s.starts_at >= :from_at
-    AND s.starts_at < :until_at
-    AND (s.starts_at, s.slot_id) > (:after_at::timestamptz, :after_id::text)
-    AND (:booked::boolean IS NULL OR taken.booked = :booked)
-ORDER BY s.starts_at, s.slot_id
+-- No row if the provider is no clinician of the brand, and one of nulls if they have no such slot.
+-- The taken times of the whole page are looked up once and held against each slot in memory. Only
+-- where free or booked ones are wanted, the page may have to come out of more slots than it has.
+WITH provider AS MATERIALIZED (
+    SELECT p.provider_no, p.provider_id
+    FROM booking.affiliation AS a
+    JOIN booking.provider AS p USING (provider_no)
+    WHERE a.brand_id = :brand_id AND p.provider_id = :provider_id AND p.kind = 'clinician'
+), offered AS MATERIALIZED (
+    SELECT s.slot_id, s.brand_id, s.starts_at, s.ends_at, s.created_at
+    FROM booking.slot AS s
+    WHERE s.brand_id = :brand_id
+        AND s.provider_no = (SELECT provider_no FROM provider)
+        AND s.deleted_at IS NULL
+        AND s.starts_at >= :from_at
+        AND s.starts_at < :until_at
+        AND (s.starts_at, s.slot_id) > (:after_at::timestamptz, :after_id::text)
+    ORDER BY s.starts_at, s.slot_id
+    LIMIT CASE WHEN :booked::boolean IS NULL THEN :row_limit::bigint END
+), taken AS MATERIALIZED (
+    SELECT coalesce(range_agg(t.during), '{}') AS times
+    FROM booking.taken_time AS t
+    WHERE t.provider && (SELECT int8range(provider_no, provider_no, '[]') FROM provider)
+        AND t.during && (
+            SELECT tstzrange(min(starts_at), max(ends_at)) FROM offered HAVING count(*) > 0)
+), slot AS (
+    SELECT offered.*, taken.times && tstzrange(starts_at, ends_at) AS booked
+    FROM offered CROSS JOIN taken
+)
+SELECT slot_id, provider_id, brand_id, starts_at, ends_at, booked, created_at
+FROM provider
+LEFT JOIN slot ON :booked IS NULL OR booked = :booked
+ORDER BY starts_at, slot_id
 LIMIT :row_limit;
 
 -- name: delete_slot

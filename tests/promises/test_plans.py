@@ -1,0 +1,254 @@
+"""How PostgreSQL finds what is searched for: by index, and never more of it than a page.
+
+The volumes are such that a wrong way would be chosen if it were open: 100,000 slots of 1,000
+providers and 30,000 visits. Each statement is prepared on a connection of the service's own pool,
+so the plan looked at is the generic one that the service goes by, with these values run through it.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+
+from bookwell.storage.database import Database
+from bookwell.storage.statements import STATEMENTS
+
+PROVIDERS, SLOTS_OF_ONE, VISITS, PATIENTS = 1_000, 100, 30_000, 2_000
+# As the door asks: one more than a page has.
+ROW_LIMIT = 51
+FAR_PAST, FAR_FUTURE = "0001-01-02", "9999-12-30"
+
+# Half hours from nine to five, on every day from 2030 on; every third or so is booked. A patient has
+# 15 visits, and one has 300.
+FILL = f"""
+SET session_replication_role = replica;
+INSERT INTO booking.brand VALUES ('loop', 'Loop'), ('other', 'Other');
+INSERT INTO booking.provider (provider_id, brand_id, kind)
+SELECT 'prv_' || n, 'loop', 'clinician' FROM generate_series(1, {PROVIDERS}) AS n;
+INSERT INTO booking.affiliation (brand_id, provider_no, name)
+SELECT brand, provider_no, 'N. N.' FROM booking.provider, unnest('{{loop,other}}'::text[]) AS brand;
+INSERT INTO booking.patient (brand_id, patient_id)
+SELECT 'loop', 'pat_' || n FROM generate_series(0, {PATIENTS} - 1) AS n
+UNION ALL SELECT 'loop', 'pat_often';
+INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)
+SELECT format('slt_%s_%s', provider_no, n), 'loop', provider_no, at, at + interval '30 minutes'
+FROM booking.provider, generate_series(0, {SLOTS_OF_ONE} - 1) AS n,
+     LATERAL (SELECT timestamptz '2030-01-01 09:00Z' + n / 16 * interval '1 day'
+                     + n % 16 * interval '30 minutes' AS at) AS time;
+INSERT INTO booking.visit (
+    visit_id, brand_id, patient_id, provider_no, slot_id, starts_at, ends_at, status, visit_type)
+SELECT 'vis_' || slot_id, brand_id,
+       CASE rank % 100 WHEN 0 THEN 'pat_often' ELSE 'pat_' || rank % {PATIENTS} END, provider_no,
+       slot_id, starts_at, ends_at, 'booked', 'follow_up'
+FROM (SELECT *, row_number() OVER (ORDER BY hashtext(slot_id)) AS rank FROM booking.slot) AS slot
+WHERE rank <= {VISITS};
+UPDATE booking.slot SET deleted_at = now() WHERE hashtext(slot_id) % 100 = 1;
+"""  # noqa: S608 - our own numbers
+
+WEEK = {"from_at": "2030-01-03", "until_at": "2030-01-10"}
+YEAR = {"from_at": "2030-01-01", "until_at": "2031-01-01"}
+EVER = {"from_at": FAR_PAST, "until_at": FAR_FUTURE}
+SLOTS = {
+    "brand_id": "loop",
+    "provider_id": "prv_500",
+    "booked": None,
+    "after_at": FAR_PAST,
+    "after_id": "",
+    "row_limit": ROW_LIMIT,
+}
+OF_BRAND = {"brand_id": "loop", "before_at": FAR_FUTURE, "before_id": "", "row_limit": ROW_LIMIT}
+OF_PATIENT = {**OF_BRAND, "patient_id": "pat_often"}
+DEEP = {"before_at": "2030-01-04 12:00Z", "before_id": "vis_slt_500_51"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A statement with what it is asked, the indexes it must go by, and the rows it may read."""
+
+    name: str
+    values: dict[str, Any]
+    indexes: set[str]
+    # Of each table. Where only free or only booked slots are wanted, the window's.
+    rows_max: int = ROW_LIMIT
+    sorts: list[str] = field(default_factory=list)
+
+
+BY_SLOT = {
+    "slot_by_provider",
+    "visit_provider_no_overlap",
+    "provider_id_once",
+    "affiliation_by_brand",
+}
+SEARCHES = {
+    "the slots of a week": Search(
+        name="list_slots", values={**SLOTS, **WEEK}, indexes=BY_SLOT, sorts=["the page"]
+    ),
+    "the slots of a year": Search(
+        name="list_slots", values={**SLOTS, **YEAR}, indexes=BY_SLOT, sorts=["the page"]
+    ),
+    "all slots": Search(
+        name="list_slots", values={**SLOTS, **EVER}, indexes=BY_SLOT, sorts=["the page"]
+    ),
+    "more slots of a year": Search(
+        name="list_slots",
+        values={**SLOTS, **YEAR, "after_at": "2030-01-03 10:00Z", "after_id": "slt_500_34"},
+        indexes=BY_SLOT,
+        sorts=["the page"],
+    ),
+    "the free slots of a week": Search(
+        name="list_slots",
+        values={**SLOTS, **WEEK, "booked": False},
+        indexes=BY_SLOT,
+        rows_max=5 * 16,
+        sorts=["the page"],
+    ),
+    "the booked slots of a year": Search(
+        name="list_slots",
+        values={**SLOTS, **YEAR, "booked": True},
+        indexes=BY_SLOT,
+        rows_max=SLOTS_OF_ONE,
+        sorts=["the page"],
+    ),
+    "a brand's visits": Search(
+        name="list_visits_of_brand",
+        values=OF_BRAND,
+        indexes={"visit_by_brand", "provider_no_once"},
+    ),
+    "a brand's visits, deep down": Search(
+        name="list_visits_of_brand",
+        values={**OF_BRAND, **DEEP},
+        indexes={"visit_by_brand", "provider_no_once"},
+    ),
+    "a patient's visits": Search(
+        name="list_visits_of_patient",
+        values=OF_PATIENT,
+        indexes={"visit_by_patient", "provider_no_once"},
+    ),
+    "a patient's visits, deep down": Search(
+        name="list_visits_of_patient",
+        values={**OF_PATIENT, **DEEP},
+        indexes={"visit_by_patient", "provider_no_once"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def large_url(server_url: str, template: str) -> Iterator[str]:
+    """A clone with enough in it, and analysed."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE large TEMPLATE {template}".encode())
+        url = server_url.replace("/bookwell?", "/large?")
+        with psycopg.connect(url, autocommit=True) as filling:
+            filling.execute(FILL.encode())
+            filling.execute("VACUUM ANALYZE")
+        yield url
+        connection.execute("DROP DATABASE large WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(large_url: str) -> AsyncIterator[Database]:
+    database = await Database.connect(large_url, pool_size=1)
+    yield database
+    await database.close()
+
+
+async def plan_of(database: Database, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The generic plan, and what running it with these values did."""
+    statement = STATEMENTS[name]
+    said = ", ".join(_literal(values[parameter]) for parameter in statement.parameters)
+    async with database.reading() as connection:
+        await connection.execute(f"PREPARE search AS {statement.sql}")
+        told = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE search ({said})"
+        )
+        await connection.execute("DEALLOCATE search")
+    plan: dict[str, Any] = json.loads(told)[0]["Plan"]
+    return plan
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes_of(child)
+
+
+def rows_read(nodes: list[dict[str, Any]], table: str) -> float:
+    """The rows of this table that were looked at, also those that a filter then dropped."""
+    return sum(
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        for node in nodes
+        if node.get("Relation Name") == table
+    )
+
+
+@pytest.mark.parametrize("what", SEARCHES)
+async def test_a_search_goes_by_its_indexes_and_scans_no_table(
+    what: str, database: Database
+) -> None:
+    search = SEARCHES[what]
+
+    nodes = list(nodes_of(await plan_of(database, search.name, search.values)))
+
+    assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == search.indexes
+    assert "$1" in json.dumps(nodes), "the plan is the generic one"
+
+
+@pytest.mark.parametrize("what", SEARCHES)
+async def test_a_search_reads_no_more_than_its_page(what: str, database: Database) -> None:
+    search = SEARCHES[what]
+
+    plan = await plan_of(database, search.name, search.values)
+
+    nodes = list(nodes_of(plan))
+    assert plan["Actual Rows"] > 5, "a search that finds nothing shows nothing"
+    assert rows_read(nodes, "slot") + rows_read(nodes, "visit") > 0
+    assert rows_read(nodes, "slot") <= search.rows_max * 1.1, "and the few that were taken back"
+    assert rows_read(nodes, "visit") <= search.rows_max
+
+
+@pytest.mark.parametrize("what", SEARCHES)
+async def test_a_search_sorts_its_page_at_most(what: str, database: Database) -> None:
+    search = SEARCHES[what]
+
+    nodes = list(nodes_of(await plan_of(database, search.name, search.values)))
+
+    sorts = [node for node in nodes if "Sort" in node["Node Type"]]
+    assert len(sorts) == len(search.sorts)
+    assert all(node["Plans"][0]["Actual Rows"] <= search.rows_max for node in sorts)
+
+
+@pytest.mark.parametrize("whose", ["a brand's visits", "a patient's visits"])
+async def test_a_page_deep_down_costs_what_the_first_one_costs(
+    whose: str, database: Database
+) -> None:
+    searches = [SEARCHES[what] for what in (whose, f"{whose}, deep down")]
+
+    first, deep = [await plan_of(database, each.name, each.values) for each in searches]
+
+    conditions = [
+        node["Index Cond"] for node in nodes_of(deep) if "by_" in str(node.get("Index Name"))
+    ]
+    assert all("ROW(" in condition for condition in conditions), conditions
+    assert len(conditions) == 1
+    pages = [plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in (first, deep)]
+    assert pages[1] <= pages[0] * 1.1 + 5
+
+
+async def test_a_scan_of_a_table_would_be_seen(database: Database) -> None:
+    async with database.reading() as connection:
+        told = await connection.fetchval(
+            "EXPLAIN (FORMAT JSON) SELECT FROM booking.slot WHERE ends_at > now()"
+        )
+
+    nodes = list(nodes_of(json.loads(told)[0]["Plan"]))
+    assert "Seq Scan" in [node["Node Type"] for node in nodes]
