@@ -112,10 +112,14 @@ Serve = Callable[[Settings], "asyncio.Future[str]"]
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
+async def serving(settings: Settings, *, is_thin: bool = True) -> AsyncIterator[str]:
     """The service on a real socket; yields its base URL."""
     config = uvicorn.Config(
-        build(settings), log_config=None, lifespan="on", http=Protocol, ws="none"
+        build(settings, is_thin=is_thin),
+        log_config=None,
+        lifespan="on",
+        http=Protocol,
+        ws="none",
     )
     running = uvicorn.Server(config)
     # Named a TCP socket, because asyncio switches Nagle's waiting off for no other.
