@@ -174,6 +174,14 @@ class Clinic:
         visit: dict[str, Any] = booked.json()
         return visit
 
+    def hold(self, slot_id: str | None = None, **wanted: str) -> dict[str, Any]:
+        """A slot that staff hold for a patient of their own, unless one is named."""
+        wanted = {"patient_id": wanted.get("patient_id") or self.patient().patient_id, **wanted}
+        held = self.post(f"/v1/slots/{slot_id or self.slot()}/hold", wanted)
+        assert held.status_code == 201, held.text
+        visit: dict[str, Any] = held.json()
+        return visit
+
     def office_hour(self, coach_id: str, **changes: object) -> dict[str, Any]:
         """A weekly rule of the coach: Mondays from nine to ten, UTC, half an hour each."""
         added = self.post(f"/v1/coaches/{coach_id}/office-hours", monday_morning(**changes))

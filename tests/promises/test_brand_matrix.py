@@ -8,114 +8,18 @@ in the table fails the build.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from clinic import Clinic, Patient, later, monday_morning, said
+from clinic import Clinic, later, monday_morning, said
 from operations import DOCUMENT, OPERATIONS, Call, make
-from world import ALL_SCOPES, LOOP, LOOPBIO
-
-OWN, OTHERS, FOREIGN, UNKNOWN = "own", "another patient's", "another brand's", "nobody's"
-REACHES = (OWN, OTHERS, FOREIGN, UNKNOWN)
-PATIENT, STAFF, SERVICE = "patient", "staff", "service"
-CALLERS = (PATIENT, STAFF, SERVICE)
+from scenes import CALLERS, FOREIGN, OTHERS, OWN, PATIENT, REACHES, STAFF, UNKNOWN, Scene
+from world import LOOP, LOOPBIO
 
 Statuses = dict[str, int]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A test's own patient, another of the same brand, and one of the other brand."""
-
-    clinic: Clinic
-    caller: str
-    is_admin: bool = False
-    own: Patient = field(init=False)
-    other: Patient = field(init=False)
-    foreign: Patient = field(init=False)
-
-    def __post_init__(self) -> None:
-        for name, brand_id in (("own", LOOP), ("other", LOOP), ("foreign", LOOPBIO)):
-            object.__setattr__(self, name, self.clinic.patient(brand_id))
-
-    @property
-    def token(self) -> str:
-        scopes = ["admin:booking"] if self.is_admin else ALL_SCOPES
-        if self.caller == PATIENT and not self.is_admin:
-            return self.own.token
-        return self.clinic.token(self.caller, f"somebody-{self.caller}", scopes=scopes)
-
-    def patient(self, reach: str) -> str:
-        return {
-            OWN: self.own.patient_id,
-            OTHERS: self.other.patient_id,
-            FOREIGN: self.foreign.patient_id,
-            UNKNOWN: "pat_never",
-        }[reach]
-
-    def provider(self, reach: str, kind: str = "clinician") -> str:
-        """Providers belong to no patient: another's is the brand's own."""
-        if reach == UNKNOWN:
-            return "prv_never"
-        return self.clinic.provider(LOOPBIO if reach == FOREIGN else LOOP, kind=kind)
-
-    def slot(self, reach: str) -> str:
-        if reach == UNKNOWN:
-            return "slt_never"
-        brand_id = LOOPBIO if reach == FOREIGN else LOOP
-        return self.clinic.slot(provider_id=self.provider(reach), brand_id=brand_id)
-
-    def visit(self, reach: str, *, has_begun: bool = False) -> str:
-        if reach == UNKNOWN:
-            return "vis_never"
-        brand_id = LOOPBIO if reach == FOREIGN else LOOP
-        wanted = self.clinic.world.book(
-            self.slot(reach), brand_id=brand_id, patient_id=self.patient(reach), reason="private"
-        )
-        booked = self.clinic.post("/v1/visits", wanted, token=self.clinic.world.platform)
-        visit_id: str = booked.json()["id"]
-        if has_begun:
-            self.clinic.world.sql(
-                "UPDATE booking.visit SET starts_at = now() - interval '1 h' WHERE visit_id = %s",
-                visit_id,
-            )
-        return visit_id
-
-    def coach(self, reach: str) -> str:
-        coach_id = self.provider(reach, kind="coach")
-        if reach != UNKNOWN:
-            platform = {"token": self.clinic.world.platform}
-            brand = {"X-Brand-Id": LOOPBIO if reach == FOREIGN else LOOP}
-            path = f"/v1/coaches/{coach_id}/office-hours"
-            self.clinic.post(path, monday_morning(), headers=brand, **platform)
-        return coach_id
-
-    def booking(self, reach: str) -> str:
-        if reach == UNKNOWN:
-            return "ohb_never"
-        whose = {OWN: self.own, OTHERS: self.other, FOREIGN: self.foreign}[reach]
-        coach_id = self.coach(reach)
-        sessions = self.clinic.get(f"/v1/coaches/{coach_id}/slots", token=whose.token).json()
-        body = {"slot_at": sessions["slots"][0]["slot_at"]}
-        taken = self.clinic.post(f"/v1/coaches/{coach_id}/bookings", body, token=whose.token)
-        booking_id: str = taken.json()["id"]
-        return booking_id
-
-    def brand(self, reach: str) -> str:
-        return {OWN: LOOP, OTHERS: LOOP, FOREIGN: LOOPBIO, UNKNOWN: "never"}[reach]
-
-    def token_id(self, reach: str) -> str:
-        if reach == UNKNOWN:
-            return "tok_never"
-        subject = self.clinic.new_id("sub")
-        self.clinic.token("staff", subject, brand_id=self.brand(reach))
-        ((token_id,),) = self.clinic.world.sql(
-            "SELECT token_id FROM booking.token WHERE subject = %s", subject
-        )
-        return str(token_id)
 
 
 def statuses(own: int, others: int, foreign: int, unknown: int) -> Statuses:
@@ -165,6 +69,38 @@ def new_visit(changed: str, find: Callable[[Scene, str], str]) -> Row:
 
     others = 404 if changed == "patient_id" else 201
     return Row(prepare, patient=statuses(201, others, 404, 404), staff=statuses(201, 201, 404, 404))
+
+
+def new_hold(changed: str, find: Callable[[Scene, str], str]) -> Row:
+    def prepare(scene: Scene, reach: str) -> Call:
+        slot_id = scene.slot(reach if changed == "id" else OWN)
+        wanted = {"patient_id": scene.patient(OWN)}
+        if changed != "id":
+            wanted[changed] = find(scene, reach)
+        return Call(path=f"/v1/slots/{slot_id}/hold", token=scene.token, body=wanted)
+
+    others = 404 if changed == "patient_id" else 201
+    return Row(prepare, patient=statuses(201, others, 404, 404), staff=statuses(201, 201, 404, 404))
+
+
+def new_hold_with_provider(scene: Scene, reach: str) -> Call:
+    call = new_visit_with_provider(scene, reach)
+    assert call.body is not None
+    body = {name: call.body[name] for name in ("patient_id", "provider_id")}
+    return Call(path=f"/v1/slots/{call.body['slot_id']}/hold", token=call.token, body=body)
+
+
+def held_visit(scene: Scene, reach: str) -> Call:
+    return Call(path=f"/v1/visits/{scene.hold(reach)}/confirm", token=scene.token)
+
+
+def new_visit_of_a_hold(scene: Scene, reach: str) -> Call:
+    """Of a hold that is the caller's own, another patient's, another brand's or nobody's."""
+    slot_id = scene.slot(FOREIGN if reach == FOREIGN else OWN)
+    wanted = scene.clinic.world.book(
+        slot_id, patient_id=scene.patient(OWN), hold_id=scene.hold(reach, slot_id)
+    )
+    return Call(path="/v1/visits", token=scene.token, body=wanted)
 
 
 def slot_of_a_known_provider(scene: Scene, reach: str) -> Call:
@@ -317,6 +253,23 @@ MATRIX: dict[tuple[str, str], Row] = {
         new_visit_with_provider,
         patient=statuses(201, 201, 404, 404),
         staff=statuses(201, 201, 404, 404),
+    ),
+    # The hold is of the patient who is named beside it, or it is not there.
+    ("book_visit", "hold_id"): Row(
+        new_visit_of_a_hold,
+        patient=statuses(201, 404, 404, 404),
+        staff=statuses(201, 404, 404, 404),
+    ),
+    ("hold_slot", "id"): new_hold("id", Scene.slot),
+    ("hold_slot", "brand_id"): new_hold("brand_id", Scene.brand),
+    ("hold_slot", "patient_id"): new_hold("patient_id", Scene.patient),
+    ("hold_slot", "provider_id"): Row(
+        new_hold_with_provider,
+        patient=statuses(201, 201, 404, 404),
+        staff=statuses(201, 201, 404, 404),
+    ),
+    ("confirm_visit", "id"): Row(
+        held_visit, patient=statuses(200, 404, 404, 404), staff=statuses(200, 200, 404, 404)
     ),
     ("list_visits", "brand_id"): Row(
         lambda scene, reach: Call(

@@ -124,6 +124,14 @@ def sing_well(clinic: Clinic) -> None:
         clinic.get(f"/v1/visits/{visit['id']}", token=token)
         clinic.get("/v1/visits", token=token, brand_id=LOOP, patient_id=who.patient_id, limit=1)
     clinic.seat(who)
+    held = [clinic.hold(reason=CANARY, notes=CANARY) for _ in range(2)]
+    clinic.world.sql(
+        "UPDATE booking.visit SET hold_expires_at = booking.now() WHERE visit_id = %s",
+        held[0]["id"],
+    )
+    for visit in held:
+        call = Call(path=f"/v1/visits/{visit['id']}/confirm", token=clinic.world.staff)
+        make(clinic, "confirm_visit", with_texts("confirm_visit", call, CANARY))
 
 
 def sing_badly(clinic: Clinic) -> None:
@@ -182,7 +190,14 @@ def sing_until_it_breaks(clinic: Clinic) -> None:
         for broken, mended in BREAKS.items():
             calls = {
                 name: with_texts(name, PREPARE[name](clinic), f"{CANARY} breaks")
-                for name in ("book_visit", "cancel_visit", "complete_visit", "book_seat")
+                for name in (
+                    "book_visit",
+                    "hold_slot",
+                    "confirm_visit",
+                    "cancel_visit",
+                    "complete_visit",
+                    "book_seat",
+                )
             }
             clinic.world.sql(broken.format(table=table))
             for operation_id, call in calls.items():
@@ -225,7 +240,7 @@ def test_the_canary_was_heard_by_the_database_and_by_its_callers(traces: Traces)
 def test_every_kind_of_refusal_was_provoked(traces: Traces) -> None:
     statuses = {answer.status_code for answer in traces.refusals}
 
-    assert statuses == {400, 401, 403, 404, 405, 409, 412, 500}
+    assert statuses == {400, 401, 403, 404, 405, 409, 410, 412, 500}
 
 
 def test_the_log_has_a_line_for_each_answer_and_for_each_mistake(traces: Traces) -> None:
