@@ -8,7 +8,6 @@ import http.client
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from urllib.parse import quote
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from bookwell.processes.listening import CannotServe
+from bookwell.prove.interruptions import interrupted_by_any_end, uninterrupted
 from bookwell.storage.cluster import Cluster
 from bookwell.storage.embedded import DATABASE, EmbeddedPostgresError
 from bookwell.storage.postmaster import Postmaster, find, run_until_ready, shut_down
@@ -70,6 +70,7 @@ class OwnService:
             CannotServe: It does not become ready; the message says why.
         """
         with self._undo as undo:
+            undo.enter_context(interrupted_by_any_end())
             self.folder = Path(tempfile.mkdtemp(prefix="bw-prove-")).resolve()
             self.cluster = Cluster(self.folder / "data", durable=True)
             undo.callback(self._clear_away)
@@ -189,16 +190,15 @@ class OwnService:
 
     def _clear_away(self) -> None:
         """End every process, then remove the folder. A second Ctrl-C does not interrupt it."""
-        ignored = _ignoring_interrupts()
         with self._starting:
             self._is_over = True
-        try:
-            self._end_the_service()
-            with suppress(EmbeddedPostgresError, OSError):
-                self._end_the_database()
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            ignored.close()
+        with uninterrupted():
+            try:
+                self._end_the_service()
+                with suppress(EmbeddedPostgresError, OSError):
+                    self._end_the_database()
+            finally:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end_the_service(self) -> None:
         supervisor = self.supervisor()
@@ -243,15 +243,6 @@ def children_of(process: psutil.Process) -> list[psutil.Process]:
         children: list[psutil.Process] = process.children(recursive=True)
         return children
     return []
-
-
-def _ignoring_interrupts() -> ExitStack:
-    """Close it to hear them again. Only a main thread can be interrupted at all."""
-    undo = ExitStack()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError):
-            undo.callback(signal.signal, number, signal.signal(number, signal.SIG_IGN))
-    return undo
 
 
 def _says_ready(port: int) -> bool:
