@@ -6,8 +6,10 @@ so the plan looked at is the generic one that the service goes by, with these va
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -73,7 +75,6 @@ class Search:
     indexes: set[str]
     # Of each table. Where only free or only booked slots are wanted, the window's.
     rows_max: int = ROW_LIMIT
-    sorts: list[str] = field(default_factory=list)
 
 
 BY_SLOT = {
@@ -83,34 +84,25 @@ BY_SLOT = {
     "affiliation_by_brand",
 }
 SEARCHES = {
-    "the slots of a week": Search(
-        name="list_slots", values={**SLOTS, **WEEK}, indexes=BY_SLOT, sorts=["the page"]
-    ),
-    "the slots of a year": Search(
-        name="list_slots", values={**SLOTS, **YEAR}, indexes=BY_SLOT, sorts=["the page"]
-    ),
-    "all slots": Search(
-        name="list_slots", values={**SLOTS, **EVER}, indexes=BY_SLOT, sorts=["the page"]
-    ),
+    "the slots of a week": Search(name="list_slots", values={**SLOTS, **WEEK}, indexes=BY_SLOT),
+    "the slots of a year": Search(name="list_slots", values={**SLOTS, **YEAR}, indexes=BY_SLOT),
+    "all slots": Search(name="list_slots", values={**SLOTS, **EVER}, indexes=BY_SLOT),
     "more slots of a year": Search(
         name="list_slots",
         values={**SLOTS, **YEAR, "after_at": "2030-01-03 10:00Z", "after_id": "slt_500_34"},
         indexes=BY_SLOT,
-        sorts=["the page"],
     ),
     "the free slots of a week": Search(
         name="list_slots",
         values={**SLOTS, **WEEK, "booked": False},
         indexes=BY_SLOT,
         rows_max=5 * 16,
-        sorts=["the page"],
     ),
     "the booked slots of a year": Search(
         name="list_slots",
         values={**SLOTS, **YEAR, "booked": True},
         indexes=BY_SLOT,
         rows_max=SLOTS_OF_ONE,
-        sorts=["the page"],
     ),
     "a brand's visits": Search(
         name="list_visits_of_brand",
@@ -169,6 +161,20 @@ async def plan_of(database: Database, name: str, values: dict[str, Any]) -> dict
     return plan
 
 
+async def found_by(database: Database, search: Search) -> int:
+    """How many items the search answers with."""
+    statement = STATEMENTS[search.name]
+    said = {name: _as_sent(value) for name, value in search.values.items()}
+    async with database.reading() as connection:
+        return len(json.loads(await statement.value(connection, **said)))
+
+
+def _as_sent(value: object) -> object:
+    """What the driver sends: instants as such."""
+    is_instant = isinstance(value, str) and re.match(r"\d{4}-", value) is not None
+    return datetime.fromisoformat(f"{value}").replace(tzinfo=UTC) if is_instant else value
+
+
 def _literal(value: object) -> str:
     if value is None:
         return "NULL"
@@ -207,10 +213,9 @@ async def test_a_search_goes_by_its_indexes_and_scans_no_table(
 async def test_a_search_reads_no_more_than_its_page(what: str, database: Database) -> None:
     search = SEARCHES[what]
 
-    plan = await plan_of(database, search.name, search.values)
+    nodes = list(nodes_of(await plan_of(database, search.name, search.values)))
 
-    nodes = list(nodes_of(plan))
-    assert plan["Actual Rows"] > 5, "a search that finds nothing shows nothing"
+    assert await found_by(database, search) > 5, "a search that finds nothing shows nothing"
     assert rows_read(nodes, "slot") + rows_read(nodes, "visit") > 0
     assert rows_read(nodes, "slot") <= search.rows_max * 1.1, "and the few that were taken back"
     assert rows_read(nodes, "visit") <= search.rows_max
@@ -222,9 +227,8 @@ async def test_a_search_sorts_its_page_at_most(what: str, database: Database) ->
 
     nodes = list(nodes_of(await plan_of(database, search.name, search.values)))
 
-    sorts = [node for node in nodes if "Sort" in node["Node Type"]]
-    assert len(sorts) == len(search.sorts)
-    assert all(node["Plans"][0]["Actual Rows"] <= search.rows_max for node in sorts)
+    sorted_rows = [node["Plans"][0]["Actual Rows"] for node in nodes if "Sort" in node["Node Type"]]
+    assert [rows for rows in sorted_rows if rows > search.rows_max] == []
 
 
 @pytest.mark.parametrize("whose", ["a brand's visits", "a patient's visits"])

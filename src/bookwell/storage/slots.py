@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import msgspec
+
 from bookwell.domain.errors import NotFound
 from bookwell.domain.slots import Slot
 from bookwell.storage.catalog import NO_SUCH_PROVIDER
@@ -10,6 +12,8 @@ from bookwell.storage.statements import AnyConnection, statement
 _get_slot = statement("get_slot")
 _list_slots = statement("list_slots")
 _delete_slot = statement("delete_slot")
+
+_page = msgspec.json.Decoder(list[Slot])
 
 NO_SUCH_SLOT = "There is no such slot."
 
@@ -43,7 +47,7 @@ async def list_earliest_first(
         NotFound: The provider offers no slots for the brand, because they are no clinician of it.
     """
     after_at, after_id = after
-    rows = await _list_slots.rows(
+    page = await _list_slots.value(
         connection,
         brand_id=brand_id,
         provider_id=provider_id,
@@ -54,9 +58,9 @@ async def list_earliest_first(
         booked=booked,
         row_limit=row_limit,
     )
-    if not rows:
+    if page is None:
         raise NotFound(NO_SUCH_PROVIDER)
-    return [Slot(**row) for row in rows if row["slot_id"] is not None]
+    return _page.decode(page)
 
 
 async def delete(connection: AnyConnection, slot: Slot) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 
 import asyncpg
+import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
@@ -26,6 +27,8 @@ _lock_providers_of_move = statement("lock_providers_of_move")
 _move_visit = statement("move_visit")
 _list_visits_of_brand = statement("list_visits_of_brand")
 _list_visits_of_patient = statement("list_visits_of_patient")
+
+_page = msgspec.json.Decoder(list[Visit])
 
 NO_SUCH_VISIT = "There is no such visit."
 
@@ -162,7 +165,7 @@ async def list_newest_first(
     """At most `row_limit` visits whose (start, id) comes before `before`, newest slot first."""
     before_at, before_id = before
     if patient_id is None:
-        rows = await _list_visits_of_brand.rows(
+        page = await _list_visits_of_brand.value(
             connection,
             brand_id=brand_id,
             before_at=before_at,
@@ -170,7 +173,7 @@ async def list_newest_first(
             row_limit=row_limit,
         )
     else:
-        rows = await _list_visits_of_patient.rows(
+        page = await _list_visits_of_patient.value(
             connection,
             brand_id=brand_id,
             patient_id=patient_id,
@@ -178,7 +181,7 @@ async def list_newest_first(
             before_id=before_id,
             row_limit=row_limit,
         )
-    return [visit_from(row) for row in rows]
+    return _page.decode(page)
 
 
 def visit_from(row: Record) -> Visit:

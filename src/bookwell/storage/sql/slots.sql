@@ -13,10 +13,11 @@ WHERE s.brand_id = :brand_id
     AND p.provider_id = coalesce(:provider_id::text, p.provider_id)
     AND s.deleted_at IS NULL;
 
--- name: list_slots
--- No row if the provider is no clinician of the brand, and one of nulls if they have no such slot.
--- The taken times of the whole page are looked up once and held against each slot in memory. Only
--- where free or booked ones are wanted, the page may have to come out of more slots than it has.
+-- name: list_slots$
+-- The page as one piece of JSON, as list_visits_of_brand; no row if the provider is no clinician of
+-- the brand. The taken times of the whole page are looked up once and held against each slot in
+-- memory. Only where free or booked ones are wanted, the page may have to come out of more slots
+-- than it has.
 WITH provider AS MATERIALIZED (
     SELECT p.provider_no, p.provider_id
     FROM booking.affiliation AS a
@@ -39,15 +40,16 @@ WITH provider AS MATERIALIZED (
     WHERE t.provider && (SELECT int8range(provider_no, provider_no, '[]') FROM provider)
         AND t.during && (
             SELECT tstzrange(min(starts_at), max(ends_at)) FROM offered HAVING count(*) > 0)
-), slot AS (
-    SELECT offered.*, taken.times && tstzrange(starts_at, ends_at) AS booked
-    FROM offered CROSS JOIN taken
+), page AS (
+    SELECT slot_id, provider_id, brand_id, starts_at, ends_at,
+           times && tstzrange(starts_at, ends_at) AS booked, created_at
+    FROM provider CROSS JOIN taken CROSS JOIN offered
+    WHERE :booked IS NULL OR times && tstzrange(starts_at, ends_at) = :booked
+    ORDER BY starts_at, slot_id
+    LIMIT :row_limit
 )
-SELECT slot_id, provider_id, brand_id, starts_at, ends_at, booked, created_at
-FROM provider
-LEFT JOIN slot ON :booked IS NULL OR booked = :booked
-ORDER BY starts_at, slot_id
-LIMIT :row_limit;
+SELECT (SELECT coalesce(json_agg(page ORDER BY starts_at, slot_id), '[]') FROM page)
+FROM provider;
 
 -- name: delete_slot
 UPDATE booking.slot
