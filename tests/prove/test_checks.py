@@ -132,6 +132,30 @@ def test_overlapping_visits_are_a_double_booking_that_names_their_calls(told: To
     assert (check.holds, check.found, check.calls) == (False, 1, [one.number, other.number])
 
 
+def test_two_visits_that_had_one_time_at_once_are_found_though_both_are_over(told: Told) -> None:
+    one = told.won(BOOK, (0, 1), "v1", "first_half")
+    other = told.won(BOOK, (2, 3), "v2", "whole")
+    for visit_id, slot_id, at in (("v1", "first_half", (4, 5)), ("v2", "whole", (6, 7))):
+        told.won(CANCEL, at, visit_id, slot_id, version=2)
+
+    check = named(all_checks(told.history, found()), "double bookings")
+
+    assert (check.holds, check.found, check.calls) == (False, 1, [one.number, other.number])
+    assert check.sentence.endswith("had the same provider at once, 3.000 seconds into the race.")
+
+
+def test_two_visits_that_may_have_followed_each_other_are_no_double_booking(told: Told) -> None:
+    told.won(BOOK, (0, 1), "v1", "first_half")
+    told.won(CANCEL, (2, 5), "v1", "first_half", version=2)
+    told.won(HOLD, (3, 4), "v2", "whole", hold_seconds=3)
+    told.won(BOOK, (6.5, 7), "v3", "whole")
+    # Nobody knows whether this was done.
+    told.add(CANCEL, (8, None), visit_id="v3")
+    told.won(BOOK, (9, 10), "v4", "whole")
+
+    assert named(all_checks(told.history, found()), "double bookings").holds is True
+
+
 def test_visits_that_touch_or_are_over_or_of_another_provider_do_not_overlap() -> None:
     booked = [("first_half", "booked"), ("second_half", "held"), ("of_lee", "booked")]
     visits = [found_visit(f"v_{slot_id}", slot_id, status, 1) for slot_id, status in booked]

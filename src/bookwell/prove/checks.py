@@ -11,6 +11,7 @@ from bookwell.prove.acknowledged import (
 )
 from bookwell.prove.aftermath import Aftermath
 from bookwell.prove.conflicts import false_conflicts
+from bookwell.prove.double_bookings import double_bookings
 from bookwell.prove.history import Attempt, History, Operation
 from bookwell.prove.keys import one_answer_a_key
 from bookwell.prove.order import linearizable
@@ -22,7 +23,13 @@ _REFUSALS = {
     Operation.BOOK: {"slot_unavailable"},
     Operation.HOLD: {"slot_unavailable", "too_many_holds"},
     Operation.CONFIRM: {"visit_not_confirmable", "hold_expired", "version_mismatch"},
-    Operation.BOOK_HELD: {"visit_not_confirmable", "hold_expired", "version_mismatch"},
+    # Not found: the visit is no hold of that slot any more. Whether that is so, its line tells.
+    Operation.BOOK_HELD: {
+        "visit_not_confirmable",
+        "hold_expired",
+        "version_mismatch",
+        "not_found",
+    },
     Operation.RESCHEDULE: {"slot_unavailable", "visit_not_reschedulable"},
     Operation.CANCEL: {"visit_not_cancellable", "version_mismatch"},
     Operation.READ: set[str](),
@@ -35,7 +42,7 @@ def all_checks(history: History, found: Aftermath) -> list[Check]:
     """Judge the run."""
     attempts = history.attempts
     return [
-        _double_bookings(attempts, found),
+        double_bookings(history, found),
         lost_acknowledgements(attempts, found),
         unasked_bookings(attempts, found),
         _seats_within_capacity(attempts, found),
@@ -47,32 +54,6 @@ def all_checks(history: History, found: Aftermath) -> list[Check]:
         one_answer_a_key(attempts),
         _race(attempts),
     ]
-
-
-def _double_bookings(attempts: Iterable[Attempt], found: Aftermath) -> Check:
-    made = {each.outcome.id: each.number for each in attempts if _is_taking(each) and each.outcome}
-    breaches = [
-        Breach(
-            f"{one} and {other} have the same provider at once",
-            [made[each] for each in (one, other) if each in made],
-        )
-        for one, other in found.overlaps
-    ]
-    asked = "the database" if found.is_of_database else "the API's own list"
-    return check_of(
-        "double bookings",
-        breaches,
-        f"No two of {len(found.visits):,} visits in {asked} have one provider at once.",
-    )
-
-
-def _is_taking(attempt: Attempt) -> bool:
-    """Whether this call put the visit where it is, as far as it can be told."""
-    return attempt.is_won and attempt.operation in (
-        Operation.BOOK,
-        Operation.HOLD,
-        Operation.RESCHEDULE,
-    )
 
 
 def _seats_within_capacity(attempts: Iterable[Attempt], found: Aftermath) -> Check:

@@ -12,6 +12,8 @@ from bookwell.prove.seats import Seats
 from bookwell.prove.steps import Step
 
 NAME = "linearizable"
+# In the sentence; the report names more.
+LISTED_MAX = 3
 _SEAT = (Operation.BOOK_SEAT, Operation.CANCEL_SEAT)
 
 
@@ -31,7 +33,7 @@ def linearizable(history: History, *, candidates_max: int = CANDIDATES_MAX) -> C
             name=NAME,
             holds=False,
             found=len(breaches),
-            sentence=f"No order of the calls explains the answer to call {breaches[0][0]}.",
+            sentence=f"No order of the calls explains the answer to {_listed(breaches)}.",
             calls=list(dict.fromkeys(chain.from_iterable(breaches)))[:NAMED_MAX],
         )
     if undecided:
@@ -60,6 +62,12 @@ def _steps(history: History) -> Iterable[Step]:
     for step in (*map(line.step_of, visits), *map(sessions.step_of, seats)):
         if step is not None:
             yield step
+
+
+def _listed(breaches: list[list[int]]) -> str:
+    """The calls that fit no order, one of each line."""
+    first = [f"call {breach[0]}" for breach in breaches[:LISTED_MAX]]
+    return " and ".join([*first, *(["others"] if len(breaches) > LISTED_MAX else [])])
 
 
 def _named(unexplained: Step, group: Iterable[Step]) -> list[int]:

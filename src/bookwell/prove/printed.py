@@ -25,7 +25,7 @@ def show_report(report: Report, console: Console) -> None:
     parts.append(_verdict(report))
     console.print()
     for part in parts:
-        console.print(Padding(part, _EDGE))
+        console.print(Padding(part, _EDGE, expand=False))
         console.print()
 
 

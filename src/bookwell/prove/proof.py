@@ -14,7 +14,7 @@ from bookwell.prove.arrangement import arrange
 from bookwell.prove.calls import ANSWER_PATIENCE_SECONDS
 from bookwell.prove.checks import all_checks
 from bookwell.prove.faults import Faults
-from bookwell.prove.history import Attempt, History
+from bookwell.prove.history import Attempt, History, Operation
 from bookwell.prove.places import Place
 from bookwell.prove.race import race
 from bookwell.prove.report import Machine, Report, Target
@@ -113,17 +113,21 @@ def _report(
         timeline=timeline(attempts, plan.seconds),
         checks=checks,
         faults=[blow.since(began) for blow in faults.struck] if faults else [],
-        named_calls={number: told(by_number[number]) for number in sorted(named)},
+        named_calls={
+            number: told(by_number[number], history.world.brand_id) for number in sorted(named)
+        },
     )
 
 
-def told(attempt: Attempt) -> str:
+def told(attempt: Attempt, brand_id: str) -> str:
     """One call as a sentence that says where to look for it."""
+    towards = "to slot" if attempt.operation is Operation.RESCHEDULE else "slot"
+    patient = (attempt.patient_id or "").removeprefix(f"{brand_id}-")
     aims = (
         attempt.visit_id or attempt.booking_id,
-        attempt.slot_id and f"slot {attempt.slot_id}",
+        attempt.slot_id and f"{towards} {attempt.slot_id}",
         f"the session at {attempt.slot_at:%H:%M}" if attempt.slot_at else None,
-        attempt.patient_id and f"for {attempt.patient_id}",
+        patient and f"for {patient}",
     )
     aim = " ".join(each for each in aims if each)
     said = attempt.outcome
@@ -136,4 +140,5 @@ def told(attempt: Attempt) -> str:
         answer += f" version {said.version}" if said.version else ""
     at = f"{attempt.called_at:.3f} to {attempt.answered_at:.3f} s" if said else ""
     asked = f", request {said.request_id}" if said and said.request_id else ""
-    return f"client {attempt.client}, {attempt.operation} {aim}, {at}: {answer}{asked}"
+    what = attempt.operation.replace("_", " ")
+    return f"client {attempt.client}, {what} {aim}, {at}: {answer}{asked}"
