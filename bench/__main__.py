@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import load, soak
+from bench import load, soak, yardstick
 from bench.checks import CheckFailedError
 from bench.fixture import opened
 from bench.machine import Machine
@@ -44,6 +44,8 @@ def main() -> int:
 
 def _measure(asked: argparse.Namespace) -> int:
     scenarios = [SCENARIOS[name] for name in asked.scenarios or USUAL]
+    for scenario in scenarios:
+        yardstick.script_of(scenario)  # what it does not know, it says now and not in some minutes
     slots = asked.slots or max(SLOTS_MIN, round(asked.seconds * SLOTS_PER_SECOND))
     scale = Scale(slots=slots, patients=slots)
     conditions = Conditions(seconds=asked.seconds, generator=asked.load)

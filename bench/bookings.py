@@ -165,7 +165,15 @@ CONFIRM = Scenario(
         "audit_type": "visit.confirmed",
         "reason": REASON,
         **dict.fromkeys(
-            ("patient_id", "slot_id", "versions", "cancel_reason", "visit_type", "notes")
+            (
+                "patient_id",
+                "slot_id",
+                "provider_id",
+                "versions",
+                "cancel_reason",
+                "visit_type",
+                "notes",
+            )
         ),
     },
     numbers={"visit_id": _ANY_ONCE, "event_id": f"{FIRST_ID} + :item", **_NEW_KEY},

@@ -108,6 +108,8 @@ async def generate(
 ) -> dict[str, object]:
     """Send, and say what came of it."""
     place = urlsplit(url)
+    assert place.hostname is not None, "a service has an address"
+    assert place.port is not None, "and a port of its own"
     loop = asyncio.get_running_loop()
     load = Load(requests, seconds, again=again)
     made = await asyncio.gather(

@@ -127,14 +127,13 @@ def _requests_of(
     """Those of the warm-up, and those after them."""
     scale = fixture.scales[scenario.template]
     requests = scenario.requests(scale)
-    if scenario.race or scenario.endless:
-        before = islice(_before(scenario).requests(scale), warm_up)
-        if scenario.race:
-            # Each try has a key of its own, so it must not be one of the warm-up's.
-            before = (replace(request, key=f"w{request.key}") for request in before)
-        return before, requests
-    first = list(islice(requests, warm_up))
-    return iter(first), requests
+    if scenario.endless:
+        return islice(scenario.requests(scale), warm_up), requests
+    if scenario.race:
+        bookings = islice(BOOK.requests(scale), warm_up)
+        # Each try has a key of its own, so it must not be one of the warm-up's.
+        return (replace(request, key=f"w{request.key}") for request in bookings), requests
+    return iter(list(islice(requests, warm_up))), requests
 
 
 def _see_all_tried(measured: Run, attempts: int) -> None:
