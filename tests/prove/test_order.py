@@ -171,6 +171,22 @@ def test_a_move_to_another_provider_is_one_step_too(told: Told) -> None:
     assert refused_for(judged(told), back)
 
 
+def test_a_hold_that_was_booked_and_moved_meanwhile_is_no_hold_of_that_slot(told: Told) -> None:
+    told.won(HOLD, (0, 1), "v1", "first_half", hold_seconds=60)
+    told.won(CONFIRM, (2, 3), "v1", "first_half", version=2)
+    told.won(RESCHEDULE, (4, 7), "v1", "later", version=3)
+    told.refused(BOOK_HELD, (5, 6), "not_found", visit_id="v1", slot_id="first_half")
+
+    assert judged(told).holds is True
+
+
+def test_a_hold_that_is_still_one_is_found(told: Told) -> None:
+    told.won(HOLD, (0, 1), "v1", "first_half", hold_seconds=60)
+    away = told.refused(BOOK_HELD, (2, 3), "not_found", visit_id="v1", slot_id="first_half")
+
+    assert refused_for(judged(told), away)
+
+
 def test_a_visit_moves_to_a_time_that_overlaps_only_its_own(told: Told) -> None:
     told.won(BOOK, (0, 1), "v1", "first_half")
     told.won(RESCHEDULE, (2, 3), "v1", "whole", version=2)

@@ -125,6 +125,8 @@ class BusyLine:
             return self._expires(visit_id, span)
         if visit_id is not None and error == _WRONG_STATE.get(operation):
             return self._wrong_state(visit_id, _STARTS_FROM[operation], span)
+        if visit_id is not None and operation is Operation.BOOK_HELD and error == "not_found":
+            return self._is_elsewhere(visit_id, attempt.slot_id)
         return None
 
     def _success(self, attempt: Attempt, answer: Answer, span: Span) -> Outcomes | None:
@@ -225,6 +227,16 @@ class BusyLine:
             if isinstance(visit, VisitState) and any(
                 status not in starts_from for status in _standings(visit, span)
             ):
+                yield {}
+
+        return outcomes
+
+    def _is_elsewhere(self, visit_id: str, slot_id: str | None) -> Outcomes:
+        """There is no hold of this slot by that id: it was booked and moved since it was seen."""
+
+        def outcomes(look: Look) -> Iterator[Changes]:
+            visit = look(("visit", visit_id))
+            if isinstance(visit, VisitState) and visit.slot_id != slot_id:
                 yield {}
 
         return outcomes
