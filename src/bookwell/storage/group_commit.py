@@ -8,12 +8,14 @@
                                         │         b, c: done       each gets its own answer
                                         │         d: refused       final, and its own
                                         │         e: goes alone    one round trip later
-                                        └──►  two that may not share a statement: the next one
+                                        └──►  who may not meet somebody on the way: afterwards
 
 A `Writing` says how one and how many are written; a `Lane` decides who goes with whom. What holds:
 
 - Alone, nobody waits, and nobody's answer depends on a neighbour: a row that a statement for many
   cannot do, or that makes it fail as a whole, is written alone at once afterwards.
+- A write that is late, because it waits for a lock that somebody keeps, is not waited for: after
+  LATE_SECONDS it stands in nobody's way but of those who may not meet it.
 - A caller who is cancelled on the platform is not written. One who is cancelled on the way is: the
   write cannot be called back, so it goes on to its end, and its outcome is logged.
 - When the database is gone, everybody on the way and on the platform hears it, and may ask again.
@@ -21,7 +23,7 @@ A `Writing` says how one and how many are written; a `Lane` decides who goes wit
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -38,6 +40,8 @@ WRITES_MAX = 2
 COMPANY_MIN = 8
 # Callers on the platform; more would wait longer than their own callers do.
 WAITING_MAX = 512
+# A write that takes longer waits for a lock, and those on the platform do not wait with it.
+LATE_SECONDS = 0.05
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -69,12 +73,17 @@ class Writing(Protocol[Item_contra, Answer_co]):
         """
 
     def apart(self, item: Item_contra, /) -> Iterable[Hashable]:
-        """What this one may share with no other in one statement."""
+        """What this one may share with no other that is being written."""
+
+    def known_as(self, item: Item_contra, /) -> str:
+        """What the log calls this one: an id."""
 
 
 @dataclass(slots=True, eq=False)
 class _Passenger(Generic[Item]):
     item: Item
+    known_as: str
+    apart: frozenset[Hashable]
     outcome: "asyncio.Future[object]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -82,9 +91,13 @@ class _Passenger(Generic[Item]):
     def tell(self, outcome: object) -> None:
         if not self.outcome.done():
             self.outcome.set_result(outcome)
-        elif not isinstance(outcome, BaseException | Alone):
-            # The caller left while this was on the way; whoever looks for it finds it here.
-            _log.warning("written_for_nobody", kind=type(outcome).__name__)
+        else:
+            self.log_unheard(outcome)
+
+    def log_unheard(self, outcome: object) -> None:
+        """The caller left while this was on the way; whoever looks for it finds it in the log."""
+        if not isinstance(outcome, BaseException | Alone):
+            _log.warning("written_for_nobody", known_as=self.known_as, kind=type(outcome).__name__)
 
 
 class Lane(Generic[Item, Answer]):
@@ -93,7 +106,9 @@ class Lane(Generic[Item, Answer]):
     def __init__(self, writing: Writing[Item, Answer]) -> None:
         self._writing = writing
         self._platform: deque[_Passenger[Item]] = deque()
-        self._on_the_way = 0
+        self._away: set[_Passenger[Item]] = set()
+        # The writes that the platform waits for. A late one, and who goes alone, is not among them.
+        self._on_the_way: set[asyncio.Task[None]] = set()
         # The loop itself keeps only weak references to its tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,26 +118,30 @@ class Lane(Generic[Item, Answer]):
         Raises:
             BookwellError: Its own refusal; or Unavailable, and then the same may be sent again.
         """
-        passenger = _Passenger(item)
-        if self._on_the_way == 0:
+        passenger = _Passenger(
+            item, self._writing.known_as(item), frozenset(self._writing.apart(item))
+        )
+        if not self._on_the_way and not self._platform:
             self._send([passenger])
         elif len(self._platform) >= WAITING_MAX:
             raise Overloaded
         else:
             self._platform.append(passenger)
             self._depart()
-        outcome = await passenger.outcome
-        if isinstance(outcome, Alone):
-            passenger = _Passenger(item)
-            self._start(self._write([passenger]))
+        try:
             outcome = await passenger.outcome
+        except asyncio.CancelledError:
+            if passenger.outcome.done() and not passenger.outcome.cancelled():
+                # Told and cancelled in one turn of the loop: what we were told we never say.
+                passenger.log_unheard(passenger.outcome.result())
+            raise
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome  # type: ignore[return-value]  # what `one` or `many` answered
 
     def _depart(self) -> None:
         """Send those who wait, if there is a way for them."""
-        while self._platform and self._on_the_way < WRITES_MAX:
+        while self._platform and len(self._on_the_way) < WRITES_MAX:
             if self._on_the_way and len(self._platform) < COMPANY_MIN:
                 return
             boarding = self._board()
@@ -131,56 +150,74 @@ class Lane(Generic[Item, Answer]):
             self._send(boarding)
 
     def _board(self) -> list[_Passenger[Item]]:
-        """The next to go together, first come first; who may not go with them stays in front."""
+        """The next to go together, first come first; who may not go now stays in front."""
         boarding: list[_Passenger[Item]] = []
-        taken: set[Hashable] = set()
+        taken: set[Hashable] = set().union(*(passenger.apart for passenger in self._away))
         staying: list[_Passenger[Item]] = []
         while self._platform and len(boarding) < ROWS_MAX:
             passenger = self._platform.popleft()
             if passenger.outcome.done():  # cancelled: never written
                 continue
-            apart = set(self._writing.apart(passenger.item))
-            if apart & taken:
+            if passenger.apart & taken:
                 staying.append(passenger)
             else:
-                taken |= apart
                 boarding.append(passenger)
+            # Also what stays in front: who overtook with a part of it might keep it there for good.
+            taken |= passenger.apart
         self._platform.extendleft(reversed(staying))
         return boarding
 
     def _send(self, passengers: list[_Passenger[Item]]) -> None:
-        self._on_the_way += 1
-        self._start(self._carry(passengers))
+        """Write these; while they are on the way, others wait for company."""
+        task = self._start(passengers)
+        self._on_the_way.add(task)
+        late = asyncio.get_running_loop().call_later(LATE_SECONDS, self._make_way, task)
+        task.add_done_callback(lambda _: late.cancel())
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, passengers: list[_Passenger[Item]]) -> "asyncio.Task[None]":
+        self._away.update(passengers)
+        task = asyncio.create_task(self._carry(passengers))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _make_way(self, task: "asyncio.Task[None]") -> None:
+        self._on_the_way.discard(task)
+        self._depart()
 
     async def _carry(self, passengers: list[_Passenger[Item]]) -> None:
         try:
-            await self._write(passengers)
-        finally:
-            self._on_the_way -= 1
-            self._depart()
-
-    async def _write(self, passengers: list[_Passenger[Item]]) -> None:
-        outcomes: Sequence[object]
-        try:
-            if len(passengers) == 1:
-                outcomes = [await self._writing.one(passengers[0].item)]
-            else:
-                outcomes = await self._writing.many([one.item for one in passengers])
-                assert len(outcomes) == len(passengers), "each row has its answer"
-        except Exception as error:  # noqa: BLE001 - told to whoever waits for it
-            outcomes = self._outcomes_of(error, passengers)
+            # Between boarding and this turn of the loop some may have left.
+            present = [passenger for passenger in passengers if not passenger.outcome.done()]
+            outcomes = await self._write(present) if present else []
+            for passenger, outcome in zip(present, outcomes, strict=True):
+                # A caller who left meanwhile is not written: the statement for many wrote nothing.
+                if isinstance(outcome, Alone) and not passenger.outcome.done():
+                    self._start([passenger])
+                else:
+                    passenger.tell(outcome)
         except BaseException:
             # The loop is ending; nobody may be left waiting for what never comes.
             for passenger in passengers:
                 passenger.outcome.cancel()
             raise
-        for passenger, outcome in zip(passengers, outcomes, strict=True):
-            passenger.tell(outcome)
+        finally:
+            # Who goes alone is not back yet.
+            self._away.difference_update(one for one in passengers if one.outcome.done())
+            task = asyncio.current_task()
+            assert task is not None, "this runs as a task"
+            self._make_way(task)
+
+    async def _write(self, passengers: list[_Passenger[Item]]) -> Sequence[object]:
+        """What came of each."""
+        try:
+            if len(passengers) == 1:
+                return [await self._writing.one(passengers[0].item)]
+            outcomes = await self._writing.many([passenger.item for passenger in passengers])
+            assert len(outcomes) == len(passengers), "each row has its answer"
+        except Exception as error:  # noqa: BLE001 - told to whoever waits for it
+            return self._outcomes_of(error, passengers)
+        return outcomes
 
     def _outcomes_of(
         self, error: Exception, passengers: list[_Passenger[Item]]
