@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookwell.domain.errors import VersionMismatch, WrongState
+from bookwell.domain.errors import HoldExpired, VersionMismatch, WrongState
 from bookwell.domain.visits import (
     CANCEL,
     CHECK_IN,
     COMPLETE,
+    CONFIRM,
     MARK_NO_SHOW,
     OCCUPYING,
     RESCHEDULE,
@@ -47,6 +48,7 @@ def a_visit(
 
 # CONTRACT.md section 2, decision 4, in its own words.
 CONTRACT = {
+    CONFIRM: {"held"},
     CANCEL: {"held", "booked"},
     RESCHEDULE: {"booked"},
     CHECK_IN: {"booked"},
@@ -63,7 +65,10 @@ def test_a_transition_starts_from_the_statuses_of_the_contract_and_no_other(
     refusal = transition.refusal_of(a_visit(status, begins_in=-5), now=NOW, versions=None)
 
     assert (refusal is None) == (status in CONTRACT[transition])
-    assert refusal is None or isinstance(refusal, transition.refusal)
+    if (transition, status) == (CONFIRM, "expired"):
+        assert isinstance(refusal, HoldExpired)
+    else:
+        assert refusal is None or isinstance(refusal, transition.refusal)
 
 
 @given(st.integers(-10_000, 10_000))
@@ -83,6 +88,49 @@ def test_a_stale_version_is_refused_before_the_state_is_looked_at(
 
     assert isinstance(refusal, WrongState)
     assert isinstance(refusal, VersionMismatch) == (version not in wanted)
+
+
+@given(
+    status=st.sampled_from(VisitStatus),
+    transition=st.sampled_from(TRANSITIONS),
+    version=st.integers(1, 5),
+    wanted=st.none() | st.lists(st.integers(1, 5), max_size=3),
+    minutes=st.integers(-100, 100),
+)
+def test_a_change_is_refused_for_one_reason_the_first_that_holds(
+    status: VisitStatus,
+    transition: Transition,
+    version: int,
+    wanted: list[int] | None,
+    minutes: int,
+) -> None:
+    """First what the caller saw, then whether it is too late, then where the visit stands."""
+    visit = a_visit(status, begins_in=minutes, version=version)
+
+    refusal = transition.refusal_of(visit, now=NOW, versions=wanted)
+
+    if wanted is not None and version not in wanted:
+        assert isinstance(refusal, VersionMismatch)
+        assert refusal.facts == {"version": version}
+    elif (transition, status) == (CONFIRM, "expired"):
+        assert isinstance(refusal, HoldExpired)
+    elif status not in CONTRACT[transition] or (transition is MARK_NO_SHOW and minutes > 0):
+        assert isinstance(refusal, transition.refusal)
+        assert refusal.facts == {"status": status}
+    else:
+        assert refusal is None
+
+
+def test_the_audit_tells_a_confirmed_hold_from_a_booking_and_others_do_not() -> None:
+    assert {t.verb: t.audit_type for t in TRANSITIONS} == {
+        "confirm": "visit.confirmed",
+        "cancel": "visit.cancelled",
+        "reschedule": "visit.rescheduled",
+        "check_in": "visit.checked_in",
+        "complete": "visit.completed",
+        "mark_no_show": "visit.no_show",
+    }
+    assert CONFIRM.event_type == "booking.visit.created.v1"
 
 
 def test_time_is_taken_while_a_visit_is_still_to_come_or_under_way() -> None:
