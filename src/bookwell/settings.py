@@ -63,7 +63,9 @@ class Settings:
         5, "Slots that one patient may hold at once in a brand.", at_least=1, at_most=1000
     )
     body_bytes_max: int = _setting(
-        262_144, "The longest request body in bytes; a longer one is answered 413."
+        262_144,
+        "The longest request body in bytes, but for slots in bulk (1 MiB); a longer one is "
+        "answered 413.",
     )
     drain_seconds: int = _setting(
         30, "How long a stopping worker waits for requests in hand before it gives up on them."
