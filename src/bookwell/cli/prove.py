@@ -35,79 +35,89 @@ WIDTH = 110
 
 RESULTS, TARGET = "Results", "A service of your own"
 
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The service to race against; without it a fresh embedded one.",
+        rich_help_panel=TARGET,
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKEN",
+        envvar=TOKEN_VARIABLE,
+        show_envvar=False,
+        help="A service's of the whole platform with admin:booking; better given as "
+        f"{TOKEN_VARIABLE}.",
+        rich_help_panel=TARGET,
+    ),
+]
+ItsDatabase = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        metavar="URL",
+        parser=as_database_url,
+        help="Its database, to look there too: events and audit rows are seen nowhere else.",
+        rich_help_panel=TARGET,
+    ),
+]
+Clients = Annotated[
+    int, typer.Option(min=2, max=CLIENTS_MAX, metavar="N", help="How many race at once.")
+]
+Seconds = Annotated[
+    float, typer.Option(min=0.5, max=SECONDS_MAX, metavar="SECONDS", help="For how long.")
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=SEED_MAX,
+        metavar="N",
+        help="What each client tries is drawn from it; without it, from one that is shown.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=8, metavar="N", help="Workers of the embedded service (2)."),
+]
+WithFaults = Annotated[
+    bool,
+    typer.Option("--faults", help="Kill the embedded service and its PostgreSQL again and again."),
+]
+HistoryFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Every call and answer, as JSON lines.",
+        rich_help_panel=RESULTS,
+    ),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The report as JSON.", rich_help_panel=RESULTS),
+]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="The report as one HTML page.", rich_help_panel=RESULTS),
+]
+
 
 def prove(  # noqa: PLR0913 - a command has as many arguments as options
     *,
-    url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="The service to race against; without it a fresh embedded one.",
-            rich_help_panel=TARGET,
-        ),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKEN",
-            envvar=TOKEN_VARIABLE,
-            show_envvar=False,
-            help="A service's of the whole platform with admin:booking; better given as "
-            f"{TOKEN_VARIABLE}.",
-            rich_help_panel=TARGET,
-        ),
-    ] = None,
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            "--database-url",
-            metavar="URL",
-            parser=as_database_url,
-            help="Its database, to look there too: events and audit rows are seen nowhere else.",
-            rich_help_panel=TARGET,
-        ),
-    ] = None,
-    clients: Annotated[
-        int, typer.Option(min=2, max=CLIENTS_MAX, metavar="N", help="How many race at once.")
-    ] = CLIENTS,
-    seconds: Annotated[
-        float, typer.Option(min=0.5, max=SECONDS_MAX, metavar="SECONDS", help="For how long.")
-    ] = SECONDS,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=SEED_MAX,
-            metavar="N",
-            help="What each client tries is drawn from it; without it, from one that is shown.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, max=8, metavar="N", help="Workers of the embedded service (2)."),
-    ] = None,
-    faults: Annotated[
-        bool,
-        typer.Option(
-            "--faults", help="Kill the embedded service and its PostgreSQL again and again."
-        ),
-    ] = False,
-    history: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Every call and answer, as JSON lines.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The report as JSON.", rich_help_panel=RESULTS),
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The report as one HTML page.", rich_help_panel=RESULTS),
-    ] = None,
+    url: Url = None,
+    token: Token = None,
+    database_url: ItsDatabase = None,
+    clients: Clients = CLIENTS,
+    seconds: Seconds = SECONDS,
+    seed: Seed = None,
+    workers: Workers = None,
+    faults: WithFaults = False,
+    history: HistoryFile = None,
+    json: JsonFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Let clients race against a service, and check that it kept its promises.
 
@@ -127,13 +137,14 @@ def prove(  # noqa: PLR0913 - a command has as many arguments as options
     with _placed(url, token, database_url, workers) as place:
         struck = Faults(place.service, seed) if faults and place.service else None
         record, report = asyncio.run(run_proof(place, plan, faults=struck, announce=_announce))
+    # First of all, so that a disk that is full costs nobody the report.
+    _show(report)
     if history is not None:
         write_history(history, record)
     if html is not None:
         write_page(html, report)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    _show(report)
     if not report.is_proven:
         raise typer.Exit(EXIT_WRONG)
 
@@ -147,7 +158,7 @@ def _check_options(
     faults: bool,
 ) -> None:
     """Say what does not go together, before anything is started."""
-    if url is None and (database_url is not None):
+    if url is None and database_url is not None:
         raise typer.BadParameter("it is the database of the service that --url names.")
     if url is None:
         return
