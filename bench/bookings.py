@@ -232,7 +232,7 @@ def _race(name: str, title: str, race: Race) -> Scenario:
     )
 
 
-CONTENTION = _race("contention", "64 at 20 slots", Race(slots=20))
-RUSH = _race("rush", "10,000 at 200 slots", Race(slots=200, attempts=10_000))
+CONTENTION = _race("contention", "race for 20 slots", Race(slots=20))
+RUSH = _race("rush", "race for 200 slots", Race(slots=200, attempts=10_000))
 
 WRITES = (BOOK, BOOK_WITHOUT_KEY, HOLD, CONFIRM, CANCEL, CONTENTION, RUSH)

@@ -15,7 +15,7 @@ from bench.measured import Row
 NAME = "Rates and latencies beside pgbench"
 WIDTH = 900
 _LABELS, _RATES_END, _MS_FROM, _MS_END = 190, 560, 640, 880
-_TOP, _BAR, _GAP = 74, 9, 14
+_TOP, _BAR, _GAP = 74, 11, 12
 _STYLE = """
   text { font: 12px system-ui, sans-serif; fill: var(--text) }
   .title { font-weight: 600; font-size: 13px }
@@ -46,11 +46,8 @@ def chart_of(rows: Sequence[Row]) -> str:
     height = _TOP + 30 + sum(_height_of(same) for _, same in groups)
     runs = [run for row in rows for run in (row.yardstick, row.service)]
     rate_most = _round_up(max(run.rate for run in runs))
-    tens = (
-        _tens_of(row.service.latency.p50 for row in rows),
-        _tens_of(row.service.latency.p99 for row in rows),
-    )
-    lowest, highest = min(tens[0]), max(tens[1]) + 1
+    lowest = min(_tens_of(row.service.latency.p50 for row in rows))
+    highest = max(_tens_of(row.service.latency.p99 for row in rows)) + 1
 
     def rate_x(rate: float) -> float:
         return _LABELS + (_RATES_END - _LABELS) * rate / rate_most
@@ -67,7 +64,7 @@ def chart_of(rows: Sequence[Row]) -> str:
         *_legend(workers),
         *_axis((rate_x(rate_most * n / 4), f"{rate_most * n / 4:,.0f}") for n in range(5)),
     ]
-    marks = [(ms_x(10.0**n), f"{10.0**n:g} ms") for n in range(lowest, highest + 1)]
+    marks = [(ms_x(10.0**n), _ms_text(10.0**n)) for n in range(lowest, highest + 1)]
     parts += _axis(marks)
     parts += [
         f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{height - 22}"/>'
@@ -105,7 +102,7 @@ def _legend(workers: Sequence[int]) -> Iterator[str]:
     for kind, name in zip(["p", "w0", "w1"], ["pgbench", *names], strict=False):
         yield f'<rect class="{kind}" x="{x}" y="36" width="10" height="8"/>'
         yield f'<text x="{x + 16}" y="44">{name}</text>'
-        x += 100
+        x += 40 + 7 * len(name)
 
 
 def _axis(marks: Iterable[tuple[float, str]]) -> Iterator[str]:
@@ -133,6 +130,10 @@ def _span(y: float, from_x: float, to_x: float, kind: str) -> Iterator[str]:
         f'<line class="{kind}" stroke-width="2" x1="{to_x:.1f}" x2="{to_x:.1f}"'
         f' y1="{middle - 4:.1f}" y2="{middle + 4:.1f}"/>'
     )
+
+
+def _ms_text(ms: float) -> str:
+    return f"{ms:g} ms" if ms < 1000 else f"{ms / 1000:g} s"
 
 
 def _tens_of(durations: Iterable[float]) -> list[int]:

@@ -44,7 +44,7 @@ week, 100 visits of a brand, 30 of a patient, and half of those from a cursor.""
 
 def write_page(report: Report, *, representative: bool) -> None:
     """Write both, with the soak that the page told of before, if any."""
-    soak = soaked.section() if soaked.RESULT.exists() else ""
+    soak = soaked.section() if soaked.RESULT.exists() else soaked.NO_SECTION
     CHART.write_text(chart_of(report.rows))
     PAGE.write_text(_page_of(report, soak, representative=representative))
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.bookings import BOOK
 from bench.fixture import SMALL, Fixture
 from bench.measured import Key, Round, Row, Run
 from bench.phases import Conditions, by_http, by_pgbench
@@ -31,8 +32,8 @@ def steps_for(
         Step(
             scenario=scenario,
             connections=number,
-            # The small book is there for its ratio to the large one, for which one number is enough.
-            workers=tuple(workers[:1] if scenario.template == SMALL else workers),
+            # How the service grows with its workers is told by bookings; the rest has the last.
+            workers=tuple(workers if scenario.name == BOOK.name else workers[-1:]),
         )
         for scenario in scenarios
         for number in _connections_for(scenario, connections)

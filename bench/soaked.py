@@ -69,6 +69,7 @@ class Soak:
         ]
 
 
+NO_SECTION = "## Soak\n\nNone yet: `python -m bench soak --write` makes one in an hour.\n\n"
 SOAK_HEAD = ("worker", "after a tenth", "at the end", "at the most", "growth an hour", "")
 
 
@@ -103,5 +104,5 @@ def section() -> str:
         f"## Soak\n\nTarget: a worker stays under {MEMORY_MAX_MB} MB, and its memory is flat "
         f"(grows by less than {FLAT_SHARE:.0%} an hour): **{verdict}**. Resident memory in MB:\n\n"
         f"{markdown(SOAK_HEAD, soak.table)}\n\n{lines_of(soak)}\n\n"
-        f"Made by `python -m bench soak --write`.\n"
+        "Made by `python -m bench soak --write`.\n\n"
     )
