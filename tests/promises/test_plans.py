@@ -20,7 +20,7 @@ from bookwell.storage.statements import STATEMENTS
 
 PROVIDERS, SLOTS_OF_ONE, VISITS, PATIENTS = 1_000, 100, 30_000, 2_000
 # As the door asks: one more than a page has.
-ROW_LIMIT = 51
+ROW_LIMIT = 21
 FAR_PAST, FAR_FUTURE = "0001-01-02", "9999-12-30"
 
 # Half hours from nine to five, on every day from 2030 on; every third or so is booked. A patient has
