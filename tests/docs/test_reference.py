@@ -111,7 +111,9 @@ def test_the_drawn_state_machine_is_the_one_that_runs() -> None:
         (str(start), str(each.to_status), each.verb)
         for each in TRANSITIONS
         for start in each.from_statuses
-    }
+    } | {("held", "expired", "expire")}
+    begins = set(re.findall(r"^ +\[\*\] --> (\w+) : (\w+)$", drawing, re.MULTILINE))
+    assert begins == {("held", "hold"), ("booked", "book")}
 
 
 def test_every_setting_is_described_with_its_default() -> None:

@@ -29,6 +29,18 @@ ADVICE = {
         "Somebody else was first, or the time has begun. List the open times again and choose "
         "another. `details.slot_id` is the slot that was asked for, where there is one."
     ),
+    "too_many_holds": (
+        "Confirm or cancel one of this patient's holds, or wait until one expires: "
+        "`details.holds_max` (`BOOKWELL_HOLDS_MAX`) is how many a patient may have in a brand."
+    ),
+    "hold_expired": (
+        "Hold or book the slot anew; it may still be free. The hold ended at `details.expired_at` "
+        "and does not come back."
+    ),
+    "visit_not_confirmable": (
+        "Read the visit; `details.status` is its status now. If that is `booked`, what you wanted "
+        "is already so."
+    ),
     "already_exists": (
         "Use another id, or the thing that is there. For a provider: the same id is the same "
         "person, so they either work for this brand already or are of the other kind."

@@ -38,6 +38,8 @@ FIELDS = {
     "new_slot_end": ("When its time ends now.", "2026-03-03T14:30:00Z"),
     "slot_at": ("When the session begins.", "2026-03-02T16:00:00Z"),
     "duration_minutes": ("How long the session is.", 30),
+    "hold_expires_at": ("Until when it is held.", "2026-02-20T08:20:30.123456Z"),
+    "expired_at": ("When its time was over.", "2026-02-20T08:20:30.123456Z"),
     "created_at": ("When this happened.", "2026-02-20T08:15:30.123456Z"),
     "rescheduled_at": ("When this happened.", "2026-02-21T10:00:00.501220Z"),
     "cancelled_at": ("When this happened.", "2026-02-21T10:00:00.501220Z"),
@@ -50,6 +52,17 @@ FIELDS = {
 # What the fields alone do not say.
 NOTES = {
     "booking.visit.imported.v1": "`created_at` is when the clinic booked it, in its earlier book.",
+    "booking.visit.held.v1": (
+        "`visit_type` is `unspecified` as long as nobody has said it. What follows is "
+        "`booking.visit.created.v1`, `booking.visit.cancelled.v1` or `booking.visit.expired.v1`."
+    ),
+    "booking.visit.expired.v1": (
+        "It comes within seconds of `expired_at`, or when the next caller wants the time."
+    ),
+    "booking.visit.created.v1": (
+        "Its `sequence` is 1, or 2 where the visit was held before. Then `created_at` is the "
+        "visit's `updated_at`, because the visit itself was made when it was held."
+    ),
     "booking.visit.rescheduled.v1": "`provider_id` is the provider after the move.",
 }
 

@@ -1,12 +1,12 @@
 """`statuses.md`: the state machines, drawn and as tables, from the code that runs them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bookwell.domain.errors import BookingNotCancellable
+from bookwell.domain.errors import BookingNotCancellable, HoldExpired
 from bookwell.domain.office_hours import BookingStatus, OfficeHourBooking
-from bookwell.domain.visits import OCCUPYING, TRANSITIONS, Transition, VisitStatus
+from bookwell.domain.visits import CONFIRM, OCCUPYING, TRANSITIONS, Transition, VisitStatus
 from bookwell.reference.markdown import code, codes, fence, page, prose, table
 
 MEANING_OF_VISIT = {
@@ -25,10 +25,17 @@ MEANING_OF_BOOKING = {
     BookingStatus.NO_SHOW: "The patient did not come.",
 }
 
+# How a visit and a booking begin.
+_BEGINNINGS_OF_VISIT = [("hold", VisitStatus.HELD), ("book", VisitStatus.BOOKED)]
+_BEGINNINGS_OF_BOOKING = [("book", BookingStatus.BOOKED)]
+# The one arrow that nobody goes along: time passes.
+_EXPIRE = (VisitStatus.HELD, VisitStatus.EXPIRED, "expire")
+
 _NOTES_ON_VISITS = (
-    "A visit begins as `booked`. One that is imported from a clinic's book begins in the status it "
-    "had there. Rescheduling keeps the visit's id and its status. Where the provider's time is "
-    "taken, it is taken in every brand."
+    "A visit begins as `held` or as `booked`. One that is imported from a clinic's book begins in "
+    "the status it had there. A hold is `expired` for every reader from `hold_expires_at` on, to "
+    "the second, and takes no time any more. Rescheduling keeps the visit's id and its status. "
+    "Where the provider's time is taken, it is taken in every brand."
 )
 
 
@@ -39,17 +46,17 @@ def statuses_page(document: Mapping[str, Any]) -> str:
         "Statuses",
         "`domain/visits.py` and `domain/office_hours.py`",
         "## A visit",
-        fence("mermaid", _drawn(VisitStatus.BOOKED, _visit_arrows())),
+        fence("mermaid", _drawn(_BEGINNINGS_OF_VISIT, _visit_arrows())),
         "The same as tables: what each status means, and what leads from it.",
         _visit_statuses(),
         table(
             ["Change", "From", "To", "Operation", "Otherwise"],
-            (_row_of(transition, paths) for transition in TRANSITIONS),
+            [*(_row_of(transition, paths) for transition in TRANSITIONS), _row_of_expiry()],
         ),
         prose(_NOTES_ON_VISITS),
-        _unreached(_visit_arrows(), VisitStatus.BOOKED, VisitStatus),
+        _unreached(_visit_arrows(), _BEGINNINGS_OF_VISIT, VisitStatus),
         "## An office-hour booking",
-        fence("mermaid", _drawn(BookingStatus.BOOKED, _booking_arrows())),
+        fence("mermaid", _drawn(_BEGINNINGS_OF_BOOKING, _booking_arrows())),
         table(
             ["Status", "Meaning"],
             ([code(status), MEANING_OF_BOOKING[status]] for status in BookingStatus),
@@ -67,7 +74,7 @@ def statuses_page(document: Mapping[str, Any]) -> str:
             ],
         ),
         "A booking can be cancelled until its session has ended.",
-        _unreached(_booking_arrows(), BookingStatus.BOOKED, BookingStatus),
+        _unreached(_booking_arrows(), _BEGINNINGS_OF_BOOKING, BookingStatus),
     )
 
 
@@ -81,12 +88,13 @@ def paths_by_operation(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _visit_arrows() -> list[tuple[str, str, str]]:
-    return [
+    walked: list[tuple[str, str, str]] = [
         (start, transition.to_status, transition.verb)
         for transition in TRANSITIONS
         for start in VisitStatus
         if start in transition.from_statuses
     ]
+    return [*walked, _EXPIRE]
 
 
 def _booking_arrows() -> list[tuple[str, str, str]]:
@@ -115,11 +123,11 @@ def _booking_in(status: BookingStatus, slot_at: datetime) -> OfficeHourBooking:
     )
 
 
-def _drawn(first: str, arrows: list[tuple[str, str, str]]) -> str:
+def _drawn(beginnings: Sequence[tuple[str, str]], arrows: list[tuple[str, str, str]]) -> str:
     ends = {to for _, to, _ in arrows} - {start for start, _, _ in arrows}
     lines = [
         "stateDiagram-v2",
-        f"    [*] --> {first} : book",
+        *(f"    [*] --> {first} : {verb}" for verb, first in beginnings),
         *(f"    {start} --> {to} : {verb}" for start, to, verb in arrows),
         *(f"    {end} --> [*]" for end in sorted(ends)),
     ]
@@ -138,22 +146,30 @@ def _visit_statuses() -> str:
 
 def _row_of(transition: Transition, paths: Mapping[str, str]) -> list[str]:
     operation = paths.get(f"{transition.verb}_visit") or paths[transition.verb]
+    otherwise = f"412 {code(transition.refusal.code)}"
+    if transition is CONFIRM:
+        otherwise += f"; 410 {code(HoldExpired.code)} where it is {code(VisitStatus.EXPIRED)}"
     starts = codes(status for status in VisitStatus if status in transition.from_statuses)
     return [
         transition.verb,
         f"{starts}, once the visit has begun" if transition.only_once_begun else starts,
         code(transition.to_status),
         operation,
-        f"412 {code(transition.refusal.code)}",
+        otherwise,
     ]
+
+
+def _row_of_expiry() -> list[str]:
+    start, end, verb = _EXPIRE
+    return [verb, code(start), code(end), "none: its time is over", ""]
 
 
 def _unreached(
     arrows: list[tuple[str, str, str]],
-    first: str,
+    beginnings: Sequence[tuple[str, str]],
     statuses: type[VisitStatus] | type[BookingStatus],
 ) -> str:
-    reached = {first, *(to for _, to, _ in arrows)}
+    reached = {first for _, first in beginnings} | {to for _, to, _ in arrows}
     missing = [status for status in statuses if status not in reached]
     if not missing:
         return ""
