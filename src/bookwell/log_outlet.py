@@ -40,6 +40,8 @@ class Outlet:
         self._has_waiting = Event()
         self._hurry = Event()
         self._is_settled = False
+        # Somebody's patience ended; until the reader reads again, nobody else's is tried.
+        self._is_stuck = False
         self._thread: Thread | None = None
 
     def gather(self, line: str) -> None:
@@ -63,12 +65,14 @@ class Outlet:
         """Write what waits, now; return when it is written or patience ends."""
         if self._thread is None:
             self._write_waiting()
-        elif current_thread() is not self._thread:
-            written = Event()
-            self._waiting.append(written)
-            self._hurry.set()
-            self._has_waiting.set()
-            written.wait(patience_seconds)
+            return
+        written = Event()
+        self._waiting.append(written)
+        self._hurry.set()
+        self._has_waiting.set()
+        # What the thread itself logs, it writes next.
+        if current_thread() is not self._thread and (self._is_settled or not self._is_stuck):
+            self._is_stuck = not written.wait(patience_seconds)
 
     def settle(self) -> None:
         """Write what waits, and gather no more: whoever logs now may be about to end."""
@@ -103,8 +107,9 @@ class Outlet:
             with suppress(OSError, ValueError):
                 self._stream.write("".join(texts))
                 self._stream.flush()
-        for event in written:
-            event.set()
+        self._is_stuck = False
         if self._dropped:
             count, self._dropped = self._dropped, 0
             _log.warning("log_lines_dropped", count=count)
+        for event in written:
+            event.set()

@@ -43,8 +43,9 @@ def test_every_character_of_the_random_part_varies() -> None:
 def test_no_two_ids_are_equal_not_even_of_processes_that_were_forked() -> None:
     # In a process of its own, because one with threads should not fork.
     program = (
-        "import os; from bookwell.domain.ids import new_id; new_id('vis'); child = os.fork();"
-        "print(*(new_id('vis') for _ in range(1000)), flush=True); child and os.wait()"
+        "import os; from bookwell.domain.ids import new_id; new_id('vis');"
+        "is_parent = os.fork() and os.wait();"
+        "print(*(new_id('vis') for _ in range(1000)), flush=True)"
     )
 
     ended = subprocess.run(
