@@ -91,7 +91,7 @@ def test_the_page_says_what_the_report_says() -> None:
         "PostgreSQL 18.1",
         "Linux 6.1 x86_64, 2 processors",
         "bookwell 0.3.0, Python 3.11.9",
-        "bookwell prove --clients 16 --seconds 12 --seed 41 --faults",
+        "bookwell prove --workers 2 --clients 16 --seconds 12 --seed 41 --faults",
     ):
         assert said in page, said
 

@@ -68,7 +68,7 @@ def _header(report: Report, verdict: str) -> Html:
         f"{_number_of(report.total.attempts, 'call', 'calls')}."
     )
     if report.faults:
-        said += f" Meanwhile the service and its database were killed {blows} with SIGKILL."
+        said += f" Parts of the service and its database were killed {blows} with SIGKILL."
     began_at = report.began_at.astimezone(UTC)
     return tag(
         "header",
@@ -289,14 +289,17 @@ def _repeat(report: Report) -> Html:
 
 
 def _command_of(report: Report) -> str:
-    words = ["bookwell prove"]
-    if not report.target.is_embedded:
-        words.append(f"--url {report.target.base_url} --token …")
-    words += [f"--clients {report.clients}", f"--seconds {report.seconds:.0f}"]
-    words.append(f"--seed {report.seed}")
-    if report.faults:
-        words.append("--faults")
-    return " ".join(words)
+    target = report.target
+    options = {
+        "url": None if target.is_embedded else target.base_url,
+        "workers": target.workers,
+        "clients": report.clients,
+        "seconds": f"{report.seconds:g}",
+        "seed": report.seed,
+    }
+    words = [f"--{name} {value}" for name, value in options.items() if value is not None]
+    # A service of the operator's needs a token too, which is nobody else's business.
+    return " ".join(["bookwell prove", *words, *(["--faults"] if report.faults else [])])
 
 
 def _folded(summary: str, inside: Html) -> Html:
