@@ -33,7 +33,8 @@ async def simulate(world: World, seed: int, steps: int) -> Report:
     story: list[str] = []
     step = 0
     try:
-        async with on_stage(world, story) as stage:
+        # Every other world goes without the chore that ends holds: they expire all the same.
+        async with on_stage(world, story, is_swept=seed % 2 == 0) as stage:
             for step in range(1, steps + 1):
                 # Each step has luck of its own: how a race ends does not change all that follows.
                 own = Random(luck.getrandbits(64))  # noqa: S311 - as above

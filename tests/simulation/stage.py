@@ -6,10 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from random import Random
+from unittest.mock import patch
 
 import asyncpg
 
 from books import add_patients
+from bookwell import app
 from simulation import steps
 from simulation.book import HOLD, HOLDS_MAX, Book, OfficeHour
 from simulation.bursts import burst
@@ -27,6 +29,8 @@ BEGINS_AT = datetime(2030, 1, 7, 7, tzinfo=UTC)
 STEP_SECONDS_MAX = TICK.total_seconds() / 2
 PATIENTS_MORE = 4
 SLOTS_AT_FIRST = 24
+# Longer than any simulation.
+NEVER_SECONDS = 86_400.0
 # A call that stays without an answer after so many tries will have none.
 TRIES_MAX = 8
 
@@ -60,16 +64,21 @@ class Report:
 
 
 @asynccontextmanager
-async def on_stage(world: World, story: list[str]) -> AsyncIterator["Stage"]:
+async def on_stage(
+    world: World, story: list[str], *, is_swept: bool = True
+) -> AsyncIterator["Stage"]:
     """Set the stage: more patients, office hours, some slots, and the clock at BEGINS_AT.
 
-    What happens is written into `story`, for whoever has to understand a failure.
+    What happens is written into `story`, for whoever has to understand a failure. Where nothing
+    `is_swept`, no worker writes down that holds are past, and whoever comes next has to.
     """
     for brand_id in (LOOP, LOOPBIO):
         add_patients(world, PATIENTS_MORE, brand_id)
     for rule in _OFFICE_HOURS:
         _write_rules(world, rule)
     async with AsyncExitStack() as stack:
+        if not is_swept:
+            stack.enter_context(patch.object(app, "EXPIRE_SECONDS", NEVER_SECONDS))
         control, blocker = [await asyncpg.connect(world.database_url) for _ in range(2)]
         stack.push_async_callback(control.close)
         stack.push_async_callback(blocker.close)

@@ -109,7 +109,8 @@ class Proxy:
             finally:
                 self.links.discard(link)
                 link.break_off()
-        except OSError:
+        except (OSError, asyncio.IncompleteReadError):
+            # The server is away, or the service left before it had said who it is.
             writer.transport.abort()
         except asyncio.CancelledError:
             # Only `stop` cancels; asyncio's own callback would report it as an error.
