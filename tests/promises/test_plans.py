@@ -248,6 +248,27 @@ async def test_a_page_deep_down_costs_what_the_first_one_costs(
     assert pages[1] <= pages[0] * 1.1 + 5
 
 
+def test_a_series_looks_up_what_is_there_slot_by_slot_also_where_there_is_nothing_yet(
+    template_url: str,
+) -> None:
+    """A plan made in an empty database is kept while an import fills it."""
+    with psycopg.connect(template_url) as connection:
+        rows = connection.execute(
+            b"EXPLAIN (GENERIC_PLAN, FORMAT JSON) " + STATEMENTS["create_slots"].sql.encode()
+        ).fetchall()
+
+    nodes = list(nodes_of(rows[0][0][0]["Plan"]))
+    read = [node for node in nodes if "Scan" in node["Node Type"] and "Relation Name" in node]
+    assert {node.get("Index Name") for node in read} == {
+        "slot_by_provider",
+        "slot_taken_back_by_provider",
+        "visit_provider_no_overlap",
+    }
+    for node in read:
+        assert "provider_no" in node["Index Cond"]
+        assert "starts_at" in node["Index Cond"]
+
+
 async def test_a_scan_of_a_table_would_be_seen(database: Database) -> None:
     async with database.reading() as connection:
         told = await connection.fetchval(

@@ -2,7 +2,8 @@
 -- Many times at once, of one provider or several, each with its event and audit row; answers the
 -- new slots in the order asked. With only_new, a time that the provider ever offered the brand, even
 -- one taken back, is left as it is; the caller then holds a lock, so that two who do the same do it
--- once.
+-- once. What is there is looked up slot by slot (OFFSET 0 keeps it so): in a database that just
+-- begins to fill, the planner would read all slots instead, and keep to that while they grow.
 WITH wanted AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -19,12 +20,14 @@ WITH wanted AS MATERIALIZED (
             SELECT FROM booking.slot AS s
             WHERE s.provider_no = w.provider_no AND s.brand_id = :brand_id
                 AND s.starts_at = w.starts_at AND s.ends_at = w.ends_at
-                AND s.deleted_at IS NULL)
+                AND s.deleted_at IS NULL
+            OFFSET 0)
         OR EXISTS (
             SELECT FROM booking.slot AS s
             WHERE s.provider_no = w.provider_no AND s.brand_id = :brand_id
                 AND s.starts_at = w.starts_at AND s.ends_at = w.ends_at
-                AND s.deleted_at IS NOT NULL))
+                AND s.deleted_at IS NOT NULL
+            OFFSET 0))
     ORDER BY w.position
     RETURNING slot_id, brand_id, created_at
 ), slot AS MATERIALIZED (
@@ -54,11 +57,13 @@ WITH wanted AS MATERIALIZED (
     GROUP BY provider_no
 ), taken AS MATERIALIZED (
     -- A new slot may lie over time that is taken already, in whatever brand.
-    SELECT provider_no, range_agg(t.during) AS times
+    SELECT provider_no, times
     FROM span
-    JOIN booking.taken_time AS t
-        ON t.provider && int8range(provider_no, provider_no, '[]') AND t.during && span.during
-    GROUP BY provider_no
+    CROSS JOIN LATERAL (
+        SELECT range_agg(t.during) AS times
+        FROM booking.taken_time AS t
+        WHERE t.provider && int8range(provider_no, provider_no, '[]') AND t.during && span.during
+    ) AS taken
 )
 SELECT slot_id, provider_id, brand_id, starts_at, ends_at,
        coalesce(taken.times && tstzrange(starts_at, ends_at), false) AS booked, created_at
