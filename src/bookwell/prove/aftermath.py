@@ -91,7 +91,7 @@ async def ask_database(database_url: str, world: World) -> Aftermath:
                 sessions=_rows(await proofs.sessions(connection, brand_id), FoundSession),
                 seats=_rows(await proofs.seats(connection, brand_id), FoundSeat),
                 journal=_rows(await proofs.journal(connection, brand_id), FoundJournal),
-                database_version=await proofs.version(connection),
+                database_version=proofs.version(connection),
             )
     finally:
         await database.close()

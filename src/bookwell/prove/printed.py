@@ -35,7 +35,7 @@ def _head(report: Report) -> RenderableType:
     if target.is_embedded:
         where = [f"a fresh service of {target.workers} workers"]
     if target.database_version:
-        where.append(f"PostgreSQL {target.database_version.split()[0]}")
+        where.append(f"PostgreSQL {target.database_version}")
     where += [f"{machine.processors} processors", f"bookwell {machine.bookwell}"]
     return Group(
         Text.assemble(

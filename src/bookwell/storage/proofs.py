@@ -9,7 +9,6 @@ _list_overlapping_visits = statement("list_overlapping_visits")
 _list_proven_seats = statement("list_proven_seats")
 _list_proven_sessions = statement("list_proven_sessions")
 _list_proven_journal = statement("list_proven_journal")
-_database_version = statement("database_version")
 
 
 async def visits(connection: AnyConnection, brand_id: str) -> list[Record]:
@@ -38,6 +37,7 @@ async def journal(connection: AnyConnection, brand_id: str) -> list[Record]:
     return await _list_proven_journal.rows(connection, brand_id=brand_id)
 
 
-async def version(connection: AnyConnection) -> str:
+def version(connection: AnyConnection) -> str:
     """Which PostgreSQL this is."""
-    return str(await _database_version.value(connection))
+    server = connection.get_server_version()
+    return f"{server.major}.{server.minor}"

@@ -60,7 +60,3 @@ FROM entities
 LEFT JOIN events USING (entity_id)
 LEFT JOIN audits USING (entity_id)
 ORDER BY entity_id;
-
--- name: database_version
--- excused: it says which PostgreSQL this is.
-SELECT current_setting('server_version');
