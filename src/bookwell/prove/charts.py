@@ -14,8 +14,10 @@ from bookwell.prove.report import Fault, Latency, Second
 
 # A bar narrower than this share of a phone's screen could not be seen.
 BARS_MAX = 180
-# What an axis ends with: round numbers, so that its middle can be read too.
-ROUND = (1, 2, 4, 6, 8, 10)
+# What an axis ends with: round numbers, whose half can be read too.
+ROUND_ENDS = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
+# And what the seconds are counted by.
+ROUND_STEPS = (1, 2, 5, 10)
 AXIS_MS = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0)
 SECOND_MS = 1_000
 # A blow that was over at once is still to be seen.
@@ -34,7 +36,7 @@ class Bar:
 def timeline(seconds: Sequence[Second], faults: Sequence[Fault], length: float) -> Html:
     """Calls a second as bars, and below them a lane for each kind of fault."""
     bars, width = _bars(seconds)
-    top = _round_up(max((bar.attempts for bar in bars), default=0.0))
+    top = _round_up(max((bar.attempts for bar in bars), default=0.0), ROUND_ENDS)
     # The axis ends with the last bar, or with what came after the race.
     end = max(length, len(bars) * width, *(fault.healed_at or fault.at for fault in faults), 1.0)
     shapes = [_bar(bar, number * width, width, top) for number, bar in enumerate(bars)]
@@ -154,7 +156,7 @@ def _mark(fault: Fault, end: float) -> Html:
 
 
 def _ticks(end: float) -> Html:
-    step = _round_up(end / 6)
+    step = _round_up(end / 6, ROUND_STEPS)
     marks = [
         tag("span", f"{at:g} s", style=f"left:{at / end * 100:.2f}%")
         for at in (number * step for number in range(math.floor(end / step) + 1))
@@ -164,11 +166,11 @@ def _ticks(end: float) -> Html:
     return tag("div", *marks, class_="ticks")
 
 
-def _round_up(value: float) -> float:
+def _round_up(value: float, parts: Sequence[float]) -> float:
     if value <= 1:
         return 1.0
     power: float = 10 ** math.floor(math.log10(value))
-    return next(part * power for part in ROUND if part * power >= value * (1 - 1e-9))
+    return next(part * power for part in parts if part * power >= value * (1 - 1e-9))
 
 
 def _share(milliseconds: float, ends: tuple[float, float]) -> float:

@@ -12,6 +12,8 @@ from bookwell.prove.report import Check, Fault, Latency, Report, Second, Tally
 # What a browser may load for this page: nothing. The style stands in it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 STYLE = files("bookwell.prove").joinpath("page.css").read_text(encoding="utf-8")
+# Of these the number found is a figure that says something by itself.
+COUNTED = ("double bookings", "lost acknowledgements", "bookings nobody made", "false conflicts")
 
 _MARKS = {
     True: ("✓", "held", "holds"),
@@ -95,11 +97,11 @@ def _figures(report: Report) -> Html:
         (f"{total.winners:,}", "won", "did what they asked for"),
         (f"{sum(total.losers.values()):,}", "refused", "with the reason"),
         (f"{total.resolved:,}", "resolved", "no answer at first, then by their key"),
-        (f"{total.unanswered:,}", "unanswered", "nobody knows what they did"),
+        (f"{total.unanswered:,}", "unanswered", "to the end; a read has no key to ask by"),
         *(
             (f"{check.found:,}", check.name, "")
             for check in report.checks
-            if check.found is not None
+            if check.found is not None and check.name in COUNTED
         ),
     ]
     return tag(
