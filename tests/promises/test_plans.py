@@ -189,11 +189,12 @@ def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def rows_read(nodes: list[dict[str, Any]], table: str) -> float:
     """The rows of this table that were looked at, also those that a filter then dropped."""
-    return sum(
+    read: float = sum(
         node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
         for node in nodes
         if node.get("Relation Name") == table
     )
+    return read
 
 
 @pytest.mark.parametrize("what", SEARCHES)

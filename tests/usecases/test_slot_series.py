@@ -116,7 +116,9 @@ async def test_one_time_in_the_past_and_nothing_is_offered(
     over = Interval(now - timedelta(hours=1), now + timedelta(hours=1))
 
     with pytest.raises(InvalidInput):
-        await offer_missing_slots(database, call_for(LOOP), "prv_kim", [*half_hours(world, 2), over])
+        await offer_missing_slots(
+            database, call_for(LOOP), "prv_kim", [*half_hours(world, 2), over]
+        )
 
     assert world.sql("SELECT count(*) FROM booking.slot") == [(0,)]
 
