@@ -65,6 +65,8 @@ class Database:
                 # A statement's plan is made once; made anew each time it costs three times as much
                 # as the booking itself.
                 "plan_cache_mode": "force_generic_plan",
+                # And never made to read a table whole because it was small then.
+                "enable_seqscan": "off",
                 "timezone": "UTC",
                 "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
                 "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",

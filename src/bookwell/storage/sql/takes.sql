@@ -10,9 +10,9 @@ WITH wanted AS (
 ), provider AS (
     SELECT p.provider_no, p.provider_id
     FROM booking.provider AS p
-    JOIN wanted USING (provider_no)
-    WHERE p.provider_id = coalesce(:provider_id::text, p.provider_id)
-    FOR NO KEY UPDATE OF p
+    WHERE p.provider_no = (SELECT provider_no FROM wanted)
+        AND p.provider_id = coalesce(:provider_id::text, p.provider_id)
+    FOR NO KEY UPDATE
 ), offered AS (
     SELECT s.slot_id, s.starts_at, s.ends_at, provider.provider_no, provider.provider_id
     FROM provider
@@ -116,8 +116,12 @@ WITH wanted AS MATERIALIZED (
         slot_id text, provider_id text, visit_type text, reason text, notes text,
         hold_length interval, holds_max integer, actor_type text, actor_id text,
         actor_brand_id text, request_id text, caller text, route text, key text, fingerprint text)
-    LEFT JOIN booking.slot AS s
-        ON s.slot_id = w.slot_id AND s.brand_id = w.brand_id AND s.deleted_at IS NULL
+    -- OFFSET 0: one look-up a row, whatever the planner believes of the size of the table.
+    LEFT JOIN LATERAL (
+        SELECT slot.provider_no
+        FROM booking.slot
+        WHERE slot.slot_id = w.slot_id AND slot.brand_id = w.brand_id AND slot.deleted_at IS NULL
+        OFFSET 0) AS s ON true
 ), provider AS MATERIALIZED (
     SELECT p.provider_no, p.provider_id
     FROM booking.provider AS p

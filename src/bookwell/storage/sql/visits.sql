@@ -74,7 +74,8 @@ SELECT * FROM visit;
 -- Many of change_visit_status in one transaction; answers those that changed, with their positions.
 -- It waits for nobody: a provider whom somebody else has locked is left out, and so is a key that was
 -- used already. The caller never gives the same visit or the same key twice, and sends what was left
--- out through the one-row statement.
+-- out through the one-row statement. It looks up row by row (OFFSET 0, and the ids once more), so
+-- that no plan reads a table whole, whatever the planner believed of its size.
 WITH wanted AS MATERIALIZED (
     SELECT *
     FROM jsonb_to_recordset(:changes::jsonb) AS w (
@@ -86,14 +87,17 @@ WITH wanted AS MATERIALIZED (
     WHERE NOT EXISTS (
         SELECT FROM booking.idempotency AS i
         WHERE i.key = w.key AND i.caller = w.caller AND i.route = w.route
-            AND i.brand_id = w.brand_id)
+            AND i.brand_id = w.brand_id
+        OFFSET 0)
 ), provider AS MATERIALIZED (
     SELECT provider_no, provider_id
     FROM booking.provider
     WHERE provider_no = ANY (ARRAY(
-        SELECT v.provider_no
-        FROM wanted
-        JOIN booking.visit AS v USING (brand_id, visit_id)))
+        SELECT (
+            SELECT v.provider_no
+            FROM booking.visit AS v
+            WHERE v.brand_id = wanted.brand_id AND v.visit_id = wanted.visit_id)
+        FROM wanted))
     ORDER BY provider_no
     FOR NO KEY UPDATE SKIP LOCKED
 ), locked AS MATERIALIZED (
@@ -114,6 +118,7 @@ WITH wanted AS MATERIALIZED (
         hold_place = NULL
     FROM wanted AS w CROSS JOIN locked AS p
     WHERE v.visit_id = w.visit_id
+        AND v.visit_id = ANY (ARRAY(SELECT visit_id FROM wanted))
         AND v.provider_no = p.provider_no
         AND v.brand_id = w.brand_id
         AND (w.patient_id IS NULL OR v.patient_id = w.patient_id)
