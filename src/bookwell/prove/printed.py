@@ -99,7 +99,7 @@ def _faults(report: Report) -> Iterable[RenderableType]:
     if not report.faults:
         return ()
     kinds = dict.fromkeys(fault.what for fault in report.faults)
-    said = [f"{what} {sum(f.what == what for f in report.faults)} times" for what in kinds]
+    said = [f"{what} ({sum(f.what == what for f in report.faults)})" for what in kinds]
     return (Text.assemble(("faults  ", "dim"), " · ".join(said)),)
 
 

@@ -138,7 +138,9 @@ def told(attempt: Attempt, brand_id: str) -> str:
     else:
         answer = f"{said.status} {said.id} {said.state}"
         answer += f" version {said.version}" if said.version else ""
-    at = f"{attempt.called_at:.3f} to {attempt.answered_at:.3f} s" if said else ""
+    at = f"called at {attempt.called_at:.3f} s"
+    if attempt.answered_at is not None:
+        at = f"{attempt.called_at:.3f} to {attempt.answered_at:.3f} s"
     asked = f", request {said.request_id}" if said and said.request_id else ""
     what = attempt.operation.replace("_", " ")
     return f"client {attempt.client}, {what} {aim}, {at}: {answer}{asked}"
