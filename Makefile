@@ -9,7 +9,7 @@ READY_DEV := $(VENV)/.ready-dev
 TEST_PROCESSES ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types imports bench docs lock clean
+.PHONY: help demo test simulate check format lint types imports bench docs lock clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ demo: $(READY) ## Run the service with two brands to play with, on 127.0.0.1:800
 
 test: $(READY_DEV) ## Set up and run the tests
 	@$(BIN)/pytest -n $(TEST_PROCESSES)
+
+SEEDS ?= 50
+STEPS ?= 300
+simulate: $(READY_DEV) ## Simulate seeded worlds: SEEDS=50 STEPS=300, or one again: SEED=7
+	@SIMULATION_SEEDS=$(SEEDS) SIMULATION_STEPS=$(STEPS) SIMULATION_SEED=$(SEED) \
+		$(BIN)/pytest -n $(TEST_PROCESSES) tests/simulation/test_simulation.py
 
 check: lint types imports test ## What CI runs: format, lint, types, import contracts, tests
 

@@ -7,7 +7,7 @@
     left in the middle             the connection breaks while PostgreSQL works on, and commits late
     call given up                  the caller hangs up, and the service stops working for it
 
-The first three may take the whole service with them. "In the middle" is made by a lock that the
+All but the last may take the whole service with them. "In the middle" is made by a lock that the
 work runs into: on the rows of providers and visits, on the journal, or on the keys.
 """
 
