@@ -210,17 +210,22 @@ async def test_a_patients_holds_at_once_through_many_workers_each_find_a_place(
         world.add_slot(world.at(9), provider_id=add_provider(world, f"prv_{n}"))
         for n in range(holds_max + 4)
     ]
+    # Between choosing a place and taking it there is time for all others to choose the same.
+    world.sql(
+        "CREATE FUNCTION booking.dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$;"
+        "CREATE TRIGGER dawdles BEFORE INSERT ON booking.visit FOR EACH ROW"
+        " EXECUTE FUNCTION booking.dawdle()"
+    )
     workers = [await Database.connect(world.database_url, pool_size=1) for _ in slots]
     try:
-        with psycopg.connect(world.database_url) as session:
-            session.execute("SELECT FROM booking.provider FOR UPDATE")
-            asked = [
-                asyncio.create_task(take_slot(worker, CALL, wanted(slot_id, terms)))
+        answers = await asyncio.gather(
+            *(
+                take_slot(worker, CALL, wanted(slot_id, terms))
                 for worker, slot_id in zip(workers, slots, strict=True)
-            ]
-            await sessions_wait_for_locks(world, len(slots))
-            session.rollback()
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+            ),
+            return_exceptions=True,
+        )
     finally:
         for worker in workers:
             await worker.close()
@@ -256,3 +261,20 @@ async def test_holds_that_are_written_together_are_each_a_hold(
     with pytest.raises(SlotUnavailable):
         await book(database, slots[0])
     assert is_whole(world)
+
+
+async def test_holds_that_are_written_together_end_when_their_slots_begin_at_the_latest(
+    world: World, database: Database
+) -> None:
+    terms = HoldTerms(length=timedelta(days=9), holds_max=1)
+    pairs = zip(
+        [world.add_slot(world.at(9 + n / 2)) for n in range(8)],
+        add_patients(world, 8),
+        strict=True,
+    )
+
+    held = await asyncio.gather(
+        *(take_slot(database, CALL, wanted(slot_id, terms, who)) for slot_id, who in pairs)
+    )
+
+    assert [visit.hold_expires_at for visit in held] == [visit.starts_at for visit in held]
