@@ -13,6 +13,8 @@ from bookwell.prove.history import SERVER_ERROR, Answer, Attempt, Operation
 
 # Longer than the service itself gives any of its work.
 ANSWER_PATIENCE_SECONDS = 15.0
+# Where processes are killed, a connection may hang that nobody will ever answer.
+PATIENCE_WITH_FAULTS_SECONDS = 4.0
 _REFUSED_FROM = 400
 
 

@@ -11,7 +11,7 @@ import httpx
 from bookwell import __version__
 from bookwell.prove.aftermath import Aftermath, ask_api, ask_database
 from bookwell.prove.arrangement import arrange
-from bookwell.prove.calls import ANSWER_PATIENCE_SECONDS
+from bookwell.prove.calls import ANSWER_PATIENCE_SECONDS, PATIENCE_WITH_FAULTS_SECONDS
 from bookwell.prove.checks import all_checks
 from bookwell.prove.faults import Faults
 from bookwell.prove.history import Attempt, History, Operation
@@ -43,7 +43,8 @@ async def prove(
         CannotServe: A service of our own did not come back after a fault.
         DatabaseUnavailable: The database was named and cannot be asked.
     """
-    async with _client(place, plan) as http:
+    patience = PATIENCE_WITH_FAULTS_SECONDS if faults else ANSWER_PATIENCE_SECONDS
+    async with _client(place, plan, patience) as http:
         announce("Arranging a brand of its own")
         world = await arrange(http, clients=plan.clients)
         announce(f"Racing: {plan.clients} clients for {plan.seconds:g} seconds")
@@ -66,11 +67,11 @@ async def prove(
     return history, _report(place, plan, history, found, faults, began)
 
 
-def _client(place: Place, plan: Plan) -> httpx.AsyncClient:
+def _client(place: Place, plan: Plan, patience_seconds: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=place.base_url,
         headers={"Authorization": f"Bearer {place.token}"},
-        timeout=ANSWER_PATIENCE_SECONDS,
+        timeout=patience_seconds,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=plan.clients + 1),
         # A proxy between us and the service would be another thing to prove.
         trust_env=False,

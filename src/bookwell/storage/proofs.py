@@ -40,4 +40,5 @@ async def journal(connection: AnyConnection, brand_id: str) -> list[Record]:
 def version(connection: AnyConnection) -> str:
     """Which PostgreSQL this is."""
     server = connection.get_server_version()
-    return f"{server.major}.{server.minor}"
+    # Since version 10 the second number of two is what asyncpg keeps as the third of three.
+    return f"{server.major}.{server.micro}"
