@@ -15,6 +15,7 @@ from bookwell.processes.listening import CannotServe
 from bookwell.prove import own_service
 from bookwell.prove.faults import Faults, Planned, Target, schedule
 from bookwell.prove.own_service import OwnService
+from commands import is_gone
 from processes_of import is_shared_memory, processes_in, shared_memory_of, taken_port
 
 PATIENCE_SECONDS = 60.0
@@ -94,7 +95,7 @@ def test_an_error_in_the_block_leaves_no_process_folder_or_memory_even_of_a_dead
         die_with_the_database(service)
 
     assert not service.folder.exists()
-    assert [process for process in running if process.is_running()] == []
+    assert [process for process in running if not is_gone(process)] == []
     assert processes_in(service.folder) == []
     assert not is_shared_memory(memory)
     with pytest.raises(httpx.ConnectError):
