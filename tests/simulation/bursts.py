@@ -1,7 +1,6 @@
 """Calls that are made at once, at one target."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from simulation.book import Slot, Visit
 from simulation.calls import Call
@@ -108,8 +107,3 @@ def burst(desk: Desk, *, at_least: int = 2, is_keyed: bool = False) -> list[Call
         keyed(desk, each, number) if each.key is None and (is_keyed or desk.is_lucky(0.5)) else each
         for number, each in enumerate(drawn, 1)
     ]
-
-
-def stripped(drawn: Call) -> Call:
-    """The same call without its key."""
-    return replace(drawn, key=None)

@@ -41,8 +41,8 @@ class Answer:
 
     @property
     def is_final(self) -> bool:
-        """Whether the caller knows what became of the call."""
-        return 0 < self.status < 500
+        """Whether the caller knows what became of the call. A 500 is an answer, and a wrong one."""
+        return self.status not in (0, 503)
 
 
 NO_ANSWER = Answer(0, {})
