@@ -1,13 +1,14 @@
 """What changes something: book, hold, confirm, cancel, and the races for a few slots."""
 
 import json
-import random
 from dataclasses import replace
 
 from bench.fixture import ACTOR, BOOKED, FREE, HELD
 from bench.scale import BRAND, FIRST_ID, RACE_SLOTS_PER_PROVIDER, Scale
 from bench.scenario import SEED, Race, Request, Scenario
 
+# A prime, so that steps of it reach everything before anything again.
+_STRIDE = 7_919
 REASON = "A benchmark of bookings, unique slots."
 
 _ACTOR = {
@@ -61,7 +62,7 @@ def _leaves(status: str, event: str, sequence: int, *, key: bool = True) -> dict
 def _wanted(slot: int, number: int, scale: Scale) -> dict[str, str]:
     return {
         "brand_id": BRAND,
-        "patient_id": str(FIRST_ID + number * 7_919 % scale.patients),
+        "patient_id": str(FIRST_ID + number * _STRIDE % scale.patients),
         "slot_id": str(FIRST_ID + slot),
         "visit_type": "follow_up",
         "reason": REASON,
@@ -205,10 +206,10 @@ CANCEL = replace(
 
 
 def _race(name: str, title: str, race: Race) -> Scenario:
-    """Slots of the same few providers, twenty of each, taken at random again and again."""
+    """Slots of the same few providers, twenty of each, tried one after the other, again and again."""
 
     def trying(number: int, scale: Scale) -> Request:
-        chosen = random.Random(number).randrange(race.slots)
+        chosen = number * _STRIDE % race.slots
         row, provider = chosen % RACE_SLOTS_PER_PROVIDER, chosen // RACE_SLOTS_PER_PROVIDER
         slot = scale.slots + row * scale.providers + provider
         return _post("/v1/visits", _wanted(slot, number, scale), number)
@@ -218,7 +219,7 @@ def _race(name: str, title: str, race: Race) -> Scenario:
         name=name,
         title=title,
         numbers={
-            "chosen": f"random(0, {race.slots} - 1)",
+            "chosen": f":item * {_STRIDE} % {race.slots}",
             "slot_id": f"{FIRST_ID} + :slots + :chosen % {RACE_SLOTS_PER_PROVIDER} * :providers"
             f" + :chosen / {RACE_SLOTS_PER_PROVIDER}",
             **_NEW_IDS,

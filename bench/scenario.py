@@ -71,9 +71,10 @@ class Scenario:
         return statement
 
     def requests(self, scale: Scale) -> Iterator[Request]:
-        """All there are, in random order."""
+        """All there are, in random order; the tries of a race as they come."""
         numbers = list(range(ENDLESS_REQUESTS if self.endless else scale.slots))
-        random.Random(SEED).shuffle(numbers)
+        if self.race is None:
+            random.Random(SEED).shuffle(numbers)
         for number in numbers:
             yield self.request(number, scale)
 

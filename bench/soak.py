@@ -20,7 +20,7 @@ from bench.service import Service, serving
 from bench.soaked import Soak
 from bench.tables import plain
 
-SCALE = Scale(slots=100_000, patients=100_000)
+SCALE = Scale(slots=20_000, patients=20_000)
 TABLES = ("visit", "event", "audit", "idempotency")
 _SAY_EVERY_SECONDS = 60
 
