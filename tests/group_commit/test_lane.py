@@ -269,7 +269,7 @@ async def test_a_caller_cancelled_on_the_way_is_written_and_the_log_says_so(
         await until(lambda: len(logged) == 2)
         await heard(calls)
 
-    assert {each["known_as"] for each in logged} == {"l0", "l2"}
+    assert {each["request_id"] for each in logged} == {"l0", "l2"}
     assert {each["event"] for each in logged} == {"written_for_nobody"}
     assert len(kept(database_url)) == 1 + COMPANY_MIN
 
@@ -293,7 +293,7 @@ async def test_a_caller_cancelled_in_the_moment_they_are_told_is_in_the_log_too(
 
     assert isinstance(answers[2], asyncio.CancelledError)
     assert lines.statements == [["l0"], ["l1", "l2"]]
-    assert [each["known_as"] for each in logged] == ["l2"]
+    assert [each["request_id"] for each in logged] == ["l2"]
 
 
 async def test_who_is_cancelled_before_going_alone_is_not_written(

@@ -76,7 +76,7 @@ class Writing(Protocol[Item_contra, Answer_co]):
         """What this one may share with no other that is being written."""
 
     def known_as(self, item: Item_contra, /) -> str:
-        """What the log calls this one: an id."""
+        """The id of the request it came with, for the log."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +97,9 @@ class _Passenger(Generic[Item]):
     def log_unheard(self, outcome: object) -> None:
         """The caller left while this was on the way; whoever looks for it finds it in the log."""
         if not isinstance(outcome, BaseException | Alone):
-            _log.warning("written_for_nobody", known_as=self.known_as, kind=type(outcome).__name__)
+            _log.warning(
+                "written_for_nobody", request_id=self.known_as, kind=type(outcome).__name__
+            )
 
 
 class Lane(Generic[Item, Answer]):
