@@ -55,8 +55,8 @@ def main() -> None:
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is there now stays until the end. Looking through all of it for garbage would stop the
-        # worker for 50 ms again and again; like this, only what came since is looked through.
+        # What is there now stays until the end. Looking through all of it for garbage would stop
+        # the worker for 50 ms again and again; like this, only what came since is looked through.
         gc.collect()
         gc.freeze()
 
