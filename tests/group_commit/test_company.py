@@ -17,6 +17,7 @@ from bookwell.domain.callers import Call, Caller, IdempotencyKey, Role
 from bookwell.domain.errors import BookwellError
 from bookwell.domain.holds import HoldTerms
 from bookwell.domain.visits import CANCEL, CHECK_IN, CONFIRM, MARK_NO_SHOW, Change, Visit, Wanted
+from bookwell.storage import group_commit
 from bookwell.storage.database import Database
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.idempotency import Replayed
@@ -144,6 +145,7 @@ class Side:
             ("ten", "own", LOOP, 1),
             ("shared", "both", LOOP, 0.0),
             ("foreign", "both", LOOPBIO, 0.25),
+            ("later", "both", LOOP, 2),
             ("past", "own", LOOP, -48),
         ):
             starts_at = tomorrow + timedelta(hours=hours)
@@ -302,3 +304,43 @@ async def test_alone_is_written_by_the_one_row_statement_and_company_by_the_othe
     await database.close()
 
     assert (alone, together) == ("one", "many one")
+
+
+async def test_two_services_that_hold_for_the_same_patients_wait_for_each_other_and_never_both(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossed: list[BookwellError] = []
+
+    def is_of_one_row(error: BookwellError) -> bool:
+        crossed.append(error)
+        return True
+
+    monkeypatch.setattr(group_commit, "is_of_one_row", is_of_one_row)
+    name = f"d{next(_numbers)}"
+    databases = [await Database.connect(url, pool_size=4) for _ in range(2)]
+    ours, theirs = (Side(name, database) for database in databases)
+    hold = Wish(LOOP, "nine", "ada", True, None, None, 0, None, 0)
+    with psycopg.connect(url, autocommit=True) as connection:
+        ours.populate(connection)
+        connection.execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql"
+            " AS $$ BEGIN PERFORM pg_sleep(0.1); RETURN NEW; END $$"
+        )
+        connection.execute(
+            "CREATE TRIGGER dawdle BEFORE INSERT ON booking.visit"
+            " FOR EACH ROW EXECUTE FUNCTION dawdle()"
+        )
+        await asyncio.gather(
+            in_company(ours, [hold, replace(hold, slot="ten", patient="bob")]),
+            in_company(
+                theirs,
+                [replace(hold, slot="later", patient="bob"), replace(hold, slot="shared")],
+            ),
+        )
+        connection.execute("DROP FUNCTION dawdle CASCADE")
+        held = [str(row[1]) for row in ours.books(connection)[0]]
+    for database in databases:
+        await database.close()
+
+    assert sorted(held) == ["ada", "bob"]
+    assert crossed == []
