@@ -32,12 +32,8 @@ import structlog
 from bookwell.domain.errors import BookwellError, Overloaded, Unavailable
 from bookwell.storage.failures import is_of_one_row
 
-# More rows than this gain nothing: by then a row costs the same in any company.
-ROWS_MAX = 64
-# Statements on the way at once: the next is put together and sent while PostgreSQL writes the last.
-WRITES_MAX = 2
-# With a write on the way already, another leaves only for this much company.
-COMPANY_MIN = 8
+# Measured: more rows make no row cheaper, and let those behind them wait longer.
+ROWS_MAX = 32
 # Callers on the platform; more would wait longer than their own callers do.
 WAITING_MAX = 512
 # A write that takes longer waits for a lock, and those on the platform do not wait with it.
@@ -109,8 +105,9 @@ class Lane(Generic[Item, Answer]):
         self._writing = writing
         self._platform: deque[_Passenger[Item]] = deque()
         self._away: set[_Passenger[Item]] = set()
-        # The writes that the platform waits for. A late one, and who goes alone, is not among them.
-        self._on_the_way: set[asyncio.Task[None]] = set()
+        # The write that the platform waits for. One at a time: two would be half as large each, and
+        # cost more than they save. A late one, and who goes alone, is not waited for.
+        self._on_the_way: asyncio.Task[None] | None = None
         # The loop itself keeps only weak references to its tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -123,10 +120,10 @@ class Lane(Generic[Item, Answer]):
         passenger = _Passenger(
             item, self._writing.known_as(item), frozenset(self._writing.apart(item))
         )
-        if not self._on_the_way and not self._platform:
-            self._send([passenger])
-        elif len(self._platform) >= WAITING_MAX:
+        if len(self._platform) >= WAITING_MAX:
             raise Overloaded
+        if self._on_the_way is None and not self._platform:
+            self._send([passenger])
         else:
             self._platform.append(passenger)
             self._depart()
@@ -142,14 +139,11 @@ class Lane(Generic[Item, Answer]):
         return outcome  # type: ignore[return-value]  # what `one` or `many` answered
 
     def _depart(self) -> None:
-        """Send those who wait, if there is a way for them."""
-        while self._platform and len(self._on_the_way) < WRITES_MAX:
-            if self._on_the_way and len(self._platform) < COMPANY_MIN:
-                return
+        """Send those who wait, if the way is free."""
+        if self._on_the_way is None and self._platform:
             boarding = self._board()
-            if not boarding:
-                return
-            self._send(boarding)
+            if boarding:
+                self._send(boarding)
 
     def _board(self) -> list[_Passenger[Item]]:
         """The next to go together, first come first; who may not go now stays in front."""
@@ -171,8 +165,7 @@ class Lane(Generic[Item, Answer]):
 
     def _send(self, passengers: list[_Passenger[Item]]) -> None:
         """Write these; while they are on the way, others wait for company."""
-        task = self._start(passengers)
-        self._on_the_way.add(task)
+        task = self._on_the_way = self._start(passengers)
         late = asyncio.get_running_loop().call_later(LATE_SECONDS, self._make_way, task)
         task.add_done_callback(lambda _: late.cancel())
 
@@ -184,31 +177,36 @@ class Lane(Generic[Item, Answer]):
         return task
 
     def _make_way(self, task: "asyncio.Task[None]") -> None:
-        self._on_the_way.discard(task)
+        if self._on_the_way is task:
+            self._on_the_way = None
         self._depart()
 
     async def _carry(self, passengers: list[_Passenger[Item]]) -> None:
+        # Between boarding and this turn of the loop some may have left.
+        present = [passenger for passenger in passengers if not passenger.outcome.done()]
+        outcomes: Sequence[object] = []
         try:
-            # Between boarding and this turn of the loop some may have left.
-            present = [passenger for passenger in passengers if not passenger.outcome.done()]
-            outcomes = await self._write(present) if present else []
-            for passenger, outcome in zip(present, outcomes, strict=True):
-                # A caller who left meanwhile is not written: the statement for many wrote nothing.
-                if isinstance(outcome, Alone) and not passenger.outcome.done():
-                    self._start([passenger])
-                else:
-                    passenger.tell(outcome)
+            if present:
+                outcomes = await self._write(present)
         except BaseException:
             # The loop is ending; nobody may be left waiting for what never comes.
             for passenger in passengers:
                 passenger.outcome.cancel()
             raise
         finally:
-            # Who goes alone is not back yet.
-            self._away.difference_update(one for one in passengers if one.outcome.done())
             task = asyncio.current_task()
             assert task is not None, "this runs as a task"
+            self._away.difference_update(passengers)
+            told = list(zip(present, outcomes, strict=False))
+            # A caller who left meanwhile is not written: the statement for many wrote nothing.
+            alone = [one for one, outcome in told if outcome is ALONE and not one.outcome.done()]
+            for passenger in alone:
+                self._start([passenger])
+            # Before the others are told, so that PostgreSQL writes while they are being answered.
             self._make_way(task)
+        for passenger, outcome in told:
+            if outcome is not ALONE or passenger.outcome.done():
+                passenger.tell(outcome)
 
     async def _write(self, passengers: list[_Passenger[Item]]) -> Sequence[object]:
         """What came of each."""
