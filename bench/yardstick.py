@@ -10,18 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 from bench.measured import Latency, Run
 from bench.scale import Scale
 from bench.scenario import Scenario
+from bookwell.storage.connections import session_settings
 from bookwell.storage.embedded import EmbeddedPostgres
 
 # More of them gain nothing on the machines we know; they take from the database.
 THREADS_MAX = 2
-# The session is set up as the service's (storage/database.py): its plan, its zone, its time limits.
-SESSION = {
-    "plan_cache_mode": "force_generic_plan",
-    "timezone": "UTC",
-    "statement_timeout": "10s",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "10s",
-}
 
 
 def script_of(scenario: Scenario) -> str:
@@ -101,7 +94,7 @@ def _said_by(
     script: Path, url: str, folder: Path, variables: dict[str, str], *, clients: int, amount: str
 ) -> str:
     place = urlsplit(url)
-    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    options = " ".join(f"-c {name}={value}" for name, value in session_settings().items())
     finished = subprocess.run(
         [
             str(EmbeddedPostgres.bin_path / "pgbench"),

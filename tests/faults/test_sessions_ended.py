@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from books import add_slots, count, is_whole, overlapping_visits
-from bookwell.storage import database
+from bookwell.storage import connections
 from conftest import serving, settings_for
 from waiting import sessions_wait_for_locks
 from world import World, headers
@@ -102,7 +102,7 @@ async def test_a_session_that_ends_in_the_middle_leaves_nothing_half_done(world:
 async def test_who_waits_too_long_for_a_lock_hears_503_and_is_served_afterwards(
     world: World, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
-    monkeypatch.setattr(database, "LOCK_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 0.3)
     slot_id = world.add_slot(world.at(9))
     elsewhere = world.add_slot(world.at(9), provider_id="prv_both")
     key = headers(world.staff, idempotency_key="k-1")
@@ -125,9 +125,9 @@ async def test_who_waits_too_long_for_a_lock_hears_503_and_is_served_afterwards(
 
 async def test_a_lock_is_given_up_before_the_statement_and_that_before_the_connection() -> None:
     limits = [
-        database.LOCK_TIMEOUT_SECONDS,
-        database.STATEMENT_TIMEOUT_SECONDS,
-        database.COMMAND_TIMEOUT_SECONDS,
+        connections.LOCK_TIMEOUT_SECONDS,
+        connections.STATEMENT_TIMEOUT_SECONDS,
+        connections.COMMAND_TIMEOUT_SECONDS,
     ]
 
     assert limits == sorted(set(limits)) == [5, 10, 15]
@@ -159,7 +159,7 @@ async def test_sessions_of_the_service_carry_its_limits(world: World) -> None:
 async def test_a_statement_that_takes_too_long_is_503_and_undone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "STATEMENT_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "STATEMENT_TIMEOUT_SECONDS", 0.3)
     slot_id = world.add_slot(world.at(9))
     key = headers(world.staff, idempotency_key="k-1")
     world.sql(

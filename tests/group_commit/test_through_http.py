@@ -13,7 +13,7 @@ import pytest
 
 from at_once import Doors, Shot, doors_to
 from books import add_patients, add_provider, count, is_whole, overlapping_visits
-from bookwell.storage.database import CONNECT_TIMEOUT_SECONDS
+from bookwell.storage.connections import CONNECT_TIMEOUT_SECONDS
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
 from conftest import serving, settings_for

@@ -10,73 +10,39 @@ refusal is remembered, a key that was used before is answered with what it led t
 """
 
 from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
 
 from bookwell.domain.callers import Call
 from bookwell.domain.errors import DatabaseUnavailable, Overloaded, Refused
 from bookwell.storage import idempotency
+from bookwell.storage.connections import Connections, Lent, is_open
 from bookwell.storage.failures import BROKEN, IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
 from bookwell.storage.group_commit import Lane, Writing
+from bookwell.storage.idempotency import Replayed
 from bookwell.storage.statements import AnyConnection
-
-# A statement that takes longer than this is stuck; the caller gets a 503 and may try again.
-STATEMENT_TIMEOUT_SECONDS = 10
-# Shorter than the statement's, so that waiting for a lock ends in a sentence of its own.
-LOCK_TIMEOUT_SECONDS = 5
-# The client's own limit, for a server that does not answer at all any more.
-COMMAND_TIMEOUT_SECONDS = 15
-CONNECT_TIMEOUT_SECONDS = 5
-# How long a statement that was given up may take to stop; a server that hangs would never say so.
-RELEASE_TIMEOUT_SECONDS = 1
-# Requests waiting for a connection; more than this would wait longer than their callers do.
-WAITING_MAX = 512
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
 class Database:
-    """A pool of connections to one PostgreSQL."""
+    """One PostgreSQL, and the connections to it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        self._pool = pool
-        self._waiting = 0
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self._lanes: dict[object, Lane[Any, Any]] = {}
 
     @classmethod
     async def connect(cls, url: str, *, pool_size: int) -> Self:
-        """Open the pool. Connections are made when they are needed, so a server may come later."""
-        pool = asyncpg.create_pool(
-            url,
-            min_size=0,
-            max_size=pool_size,
-            max_inactive_connection_lifetime=300,
-            timeout=CONNECT_TIMEOUT_SECONDS,
-            command_timeout=COMMAND_TIMEOUT_SECONDS,
-            reset=_leave_as_it_is,
-            server_settings={
-                "application_name": "bookwell",
-                # A statement's plan is made once; made anew each time it costs three times as much
-                # as the booking itself.
-                "plan_cache_mode": "force_generic_plan",
-                # And never made to read a table whole because it was small then.
-                "enable_seqscan": "off",
-                "timezone": "UTC",
-                "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-                "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
-                "idle_in_transaction_session_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
-            },
-        )
-        return cls(await pool)
+        """Connections are made when they are needed, so a server may come later."""
+        return cls(await Connections.open(url, size=pool_size))
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._connections.close()
 
     def statement(self, call: Call) -> "Unit":
         """A connection for one statement that is its own transaction."""
@@ -97,21 +63,20 @@ class Database:
             lane = self._lanes[writing] = Lane(writing(self))
         return lane
 
-    async def acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
-        if self._waiting >= WAITING_MAX:
-            raise Overloaded
-        self._waiting += 1
+    async def acquire(self) -> Lent:
         try:
-            return await self._pool.acquire()
+            return await self._connections.borrow()
+        except Overloaded:
+            raise
         except Exception as error:  # noqa: BLE001 - raised again, as ours
             _raise_as_ours(error, connection_lost=True)
-        finally:
-            self._waiting -= 1
 
-    async def release(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
-        """Give the connection back. One that cannot be used again is dropped by the pool itself."""
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, *BROKEN):
-            await self._pool.release(connection, timeout=RELEASE_TIMEOUT_SECONDS)
+    async def release(self, connection: Lent, error: BaseException | None) -> None:
+        """Give the connection back, after a use that ended with this error or with none."""
+        if _is_in_order(connection, error):
+            self._connections.give_back(connection)
+        else:
+            await self._connections.drop(connection)
 
 
 class Unit:
@@ -132,7 +97,7 @@ class Unit:
             try:
                 await self._transaction.start()
             except BaseException as error:  # noqa: BLE001 - raised again, as ours
-                await self._database.release(self._connection)
+                await self._database.release(self._connection, error)
                 _raise_as_ours(error, connection_lost=True)
         return self._connection
 
@@ -142,17 +107,23 @@ class Unit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        failure = error
         try:
-            if self._transaction is not None:
-                failure = await self._end(self._transaction, error)
-            if failure is not None:
-                await self._settle(failure)
-            if failure is not None and failure is not error:
+            await self._leave(error)
+        except BaseException as failure:
+            await self._database.release(self._connection, failure)
+            raise
+        await self._database.release(self._connection, error)
+
+    async def _leave(self, error: BaseException | None) -> None:
+        """End the transaction, and raise what the caller should hear, unless it is this error."""
+        failure = error
+        if self._transaction is not None:
+            failure = await self._end(self._transaction, error)
+        if failure is not None:
+            await self._settle(failure)
+            if failure is not error:
                 # The commit failed, and nobody else would say so.
                 raise failure
-        finally:
-            await self._database.release(self._connection)
 
     async def _end(
         self, transaction: Transaction, error: BaseException | None
@@ -185,11 +156,7 @@ class Unit:
             raise refusal from error
 
     def _is_lost(self) -> bool:
-        try:
-            return self._connection.is_closed()
-        except asyncpg.InterfaceError:
-            # The pool takes a connection that breaks away from whoever has it.
-            return True
+        return not is_open(self._connection)
 
 
 def _raise_as_ours(error: BaseException, *, connection_lost: bool) -> NoReturn:
@@ -200,5 +167,11 @@ def _raise_as_ours(error: BaseException, *, connection_lost: bool) -> NoReturn:
     raise meaning from error
 
 
-async def _leave_as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Nothing to reset: no code here changes a session, and the round trip would cost a third."""
+def _is_in_order(connection: Lent, error: BaseException | None) -> bool:
+    """Whether the next user finds this connection as they should.
+
+    After any error but a refusal and those that PostgreSQL tells, something may still be on its
+    way; and in a transaction that did not end, nothing of what the next one is told would be kept.
+    """
+    known = (NoneType, Refused, Replayed, asyncpg.PostgresError)
+    return isinstance(error, known) and is_open(connection) and not connection.is_in_transaction()

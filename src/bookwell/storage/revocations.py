@@ -7,7 +7,7 @@ from typing import Protocol
 import asyncpg
 import structlog
 
-from bookwell.storage.database import CONNECT_TIMEOUT_SECONDS
+from bookwell.storage.connections import CONNECT_TIMEOUT_SECONDS
 from bookwell.storage.tokens import REVOCATION_CHANNEL
 
 # How long a dead connection may go unnoticed; callers are remembered for 5 s at most anyway.
