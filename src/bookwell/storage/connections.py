@@ -78,8 +78,11 @@ class Connections:
         while True:
             while self._idle:
                 connection, since = self._idle.pop()
-                if is_open(connection) and time.monotonic() - since < IDLE_SECONDS_MAX:
+                is_fresh = time.monotonic() - since < IDLE_SECONDS_MAX
+                if is_fresh and is_open(connection):
                     return connection
+                if not is_fresh and is_open(connection):
+                    connection.terminate()
                 await self.drop(connection)
             if self._room:
                 return await self._open_one()
