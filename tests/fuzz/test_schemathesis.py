@@ -4,6 +4,7 @@ Schemathesis makes them, those that fit the document and those that break it in 
 is fixed, so a failure comes back.
 """
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -60,6 +61,8 @@ NOT_IN_WORDS = {
     "capacity",
     "body",  # the documentation lets bodies be absent that have required fields
 }
+# A field of an item is named with its place, as in slots[3].start_time.
+ITEM = re.compile(r"^slots\[\d+\]\.")
 
 
 def without_brand_header(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,7 +138,8 @@ def test_a_request_that_fits_the_document_is_answered_as_it_says(
         answer = case.call(base_url=str(clinic.http.base_url), headers=headers)
         case.validate_response(answer, checks=CHECKS, headers=headers)
         if answer.status_code == 400:
-            assert answer.json()["details"]["field"] in NOT_IN_WORDS, answer.text
+            field = answer.json()["details"]["field"]
+            assert ITEM.sub("", field) in NOT_IN_WORDS, answer.text
         statuses.add(answer.status_code)
 
     run()

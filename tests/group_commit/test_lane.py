@@ -10,12 +10,14 @@ from structlog.testing import capture_logs
 
 from bookwell.domain.errors import DatabaseUnavailable, Overloaded, SlotUnavailable
 from bookwell.storage import group_commit
-from bookwell.storage.group_commit import COMPANY_MIN, LATE_SECONDS, WRITES_MAX, Lane
+from bookwell.storage.group_commit import LATE_SECONDS, Lane
 from toy_lines import Line, Lines
 from waiting import until
 
 # Far more than a statement takes on a busy machine, and less than PostgreSQL's lock timeout.
 PATIENCE_SECONDS = 4.0
+# How many make a company here: some more than two, and they fit into one statement.
+COMPANY = 8
 
 
 def line(number: int, **changes: object) -> Line:
@@ -83,22 +85,54 @@ async def test_a_caller_alone_goes_at_once_and_by_itself(lines: Lines) -> None:
 async def test_who_comes_while_one_is_written_goes_together_in_one_statement(lines: Lines) -> None:
     lane = Lane(lines)
 
-    answers = await heard(callers(lane, [line(n) for n in range(COMPANY_MIN)]))
+    answers = await heard(callers(lane, [line(n) for n in range(COMPANY)]))
 
-    assert answers == [f"l{n}" for n in range(COMPANY_MIN)]
-    assert lines.statements == [["l0"], [f"l{n}" for n in range(1, COMPANY_MIN)]]
+    assert answers == [f"l{n}" for n in range(COMPANY)]
+    assert lines.statements == [["l0"], [f"l{n}" for n in range(1, COMPANY)]]
 
 
-async def test_enough_company_does_not_wait_for_the_write_before_it(
+async def test_however_many_wait_they_wait_for_the_one_write_on_the_way(
+    lines: Lines, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "LATE_SECONDS", 10 * PATIENCE_SECONDS)
+    lane = Lane(lines)
+    async with locked(database_url):
+        calls = callers(lane, [line(n) for n in range(1 + 3 * COMPANY)])
+        await waiting_sessions(database_url, 1)
+
+        assert lines.statements == [["l0"]]
+    assert len(await heard(calls)) == 1 + 3 * COMPANY
+    assert [len(each) for each in lines.statements] == [1, 3 * COMPANY]
+
+
+async def test_who_waits_behind_a_late_write_goes_without_it(
     lines: Lines, database_url: str
 ) -> None:
     lane = Lane(lines)
     async with locked(database_url):
-        calls = callers(lane, [line(n) for n in range(1 + COMPANY_MIN)])
-        await turns()
+        calls = callers(lane, [line(n) for n in range(1 + COMPANY)])
+        await waiting_sessions(database_url, 2)
 
-        assert [len(each) for each in lines.statements] == [1, COMPANY_MIN]
-    assert len(await heard(calls)) == 1 + COMPANY_MIN
+        assert [len(each) for each in lines.statements] == [1, COMPANY]
+    assert await heard(calls) == [f"l{n}" for n in range(1 + COMPANY)]
+
+
+async def test_the_next_statement_is_sent_before_the_first_caller_of_the_last_goes_on(
+    lines: Lines,
+) -> None:
+    await lines.one(line(99))  # a connection is open, so that nothing but the order is seen
+    sent: list[Sequence[str]] = []
+    lines.before = lambda _, line_ids: sent.append(line_ids)
+    lane = Lane(lines)
+
+    async def sent_when_told(number: int) -> list[Sequence[str]]:
+        await lane.write(line(number))
+        return list(sent)
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        first, *_ = await asyncio.gather(*(sent_when_told(n) for n in range(4)))
+
+    assert first == [["l0"], ["l1", "l2", "l3"]]
 
 
 async def test_a_company_has_a_largest_size_and_the_rest_goes_next(
@@ -135,14 +169,14 @@ async def test_one_row_that_fails_its_statement_costs_its_company_one_more_round
     lines: Lines, database_url: str
 ) -> None:
     lane = Lane(lines)
-    wanted = [line(n, weight=0 if n == 3 else 1) for n in range(COMPANY_MIN)]
+    wanted = [line(n, weight=0 if n == 3 else 1) for n in range(COMPANY)]
 
     answers = await heard(callers(lane, wanted))
 
     assert type(answers[3]).__name__ == "CheckViolationError"
-    good = [f"l{n}" for n in range(COMPANY_MIN) if n != 3]
+    good = [f"l{n}" for n in range(COMPANY) if n != 3]
     assert [each for each in answers if isinstance(each, str)] == good
-    company = [f"l{n}" for n in range(1, COMPANY_MIN)]
+    company = [f"l{n}" for n in range(1, COMPANY)]
     assert lines.statements == [["l0"], company, *[[each] for each in company]]
     assert kept(database_url) == good
 
@@ -169,11 +203,11 @@ async def test_a_refusal_is_its_own_rows_alone(lines: Lines) -> None:
 
 async def test_two_who_may_not_meet_are_written_one_after_the_other(lines: Lines) -> None:
     lane = Lane(lines)
-    wanted = [line(n, apart="both" if n in (0, 2, 4, 5) else None) for n in range(COMPANY_MIN)]
+    wanted = [line(n, apart="both" if n in (0, 2, 4, 5) else None) for n in range(COMPANY)]
 
     answers = await heard(callers(lane, wanted))
 
-    assert answers == [f"l{n}" for n in range(COMPANY_MIN)]
+    assert answers == [f"l{n}" for n in range(COMPANY)]
     apart = {"l0", "l2", "l4", "l5"}
     assert all(len(apart & set(each)) <= 1 for each in lines.statements)
     assert [each for each in lines.begun if each in apart] == sorted(apart)
@@ -262,8 +296,8 @@ async def test_a_caller_cancelled_on_the_way_is_written_and_the_log_says_so(
     lane = Lane(lines)
     with capture_logs() as logged:
         async with locked(database_url):
-            calls = callers(lane, [line(n) for n in range(1 + COMPANY_MIN)])
-            await waiting_sessions(database_url, WRITES_MAX)
+            calls = callers(lane, [line(n) for n in range(1 + COMPANY)])
+            await waiting_sessions(database_url, 2)  # the first is late, and they went
             calls[0].cancel()
             calls[2].cancel()
         await until(lambda: len(logged) == 2)
@@ -271,7 +305,7 @@ async def test_a_caller_cancelled_on_the_way_is_written_and_the_log_says_so(
 
     assert {each["request_id"] for each in logged} == {"l0", "l2"}
     assert {each["event"] for each in logged} == {"written_for_nobody"}
-    assert len(kept(database_url)) == 1 + COMPANY_MIN
+    assert len(kept(database_url)) == 1 + COMPANY
 
 
 async def test_a_caller_cancelled_in_the_moment_they_are_told_is_in_the_log_too(
@@ -315,11 +349,11 @@ async def test_sessions_that_end_are_heard_of_by_all_who_wait_and_the_lane_goes_
     lines: Lines, database_url: str
 ) -> None:
     lane = Lane(lines)
-    wanted = [line(n) for n in range(COMPANY_MIN + 4)]
+    wanted = [line(n) for n in range(1 + COMPANY)]
     async with locked(database_url):
         calls = callers(lane, wanted)
-        # One alone, a company, and the rest when these two are late.
-        await waiting_sessions(database_url, 3)
+        # One alone, and when it is late all the others.
+        await waiting_sessions(database_url, 2)
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -334,10 +368,11 @@ async def test_sessions_that_end_are_heard_of_by_all_who_wait_and_the_lane_goes_
 
 
 async def test_when_a_company_loses_its_connection_those_on_the_platform_hear_it_too(
-    lines: Lines, database_url: str
+    lines: Lines, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(group_commit, "ROWS_MAX", COMPANY)
     lane = Lane(lines)
-    wanted = [line(n) for n in range(COMPANY_MIN + 4)]
+    wanted = [line(n) for n in range(COMPANY + 4)]
     lines.before = lambda connection, line_ids: len(line_ids) > 1 and connection.terminate()
 
     async with locked(database_url):
@@ -346,7 +381,7 @@ async def test_when_a_company_loses_its_connection_those_on_the_platform_hear_it
 
     assert {type(answer) for answer in answers} == {DatabaseUnavailable}
     assert await heard(calls[:1]) == ["l0"]
-    assert [len(each) for each in lines.statements] == [1, COMPANY_MIN]
+    assert [len(each) for each in lines.statements] == [1, COMPANY]
     assert kept(database_url) == ["l0"]
 
 
@@ -371,7 +406,7 @@ async def test_an_item_that_cannot_be_told_apart_fails_its_own_caller_only(
 
 def test_a_loop_that_ends_leaves_nobody_waiting() -> None:
     async def leave_in_the_middle() -> list["asyncio.Task[str]"]:
-        calls = callers(Lane(Endless()), [line(n) for n in range(3 * COMPANY_MIN)])
+        calls = callers(Lane(Endless()), [line(n) for n in range(3 * COMPANY)])
         await turns()
         return calls
 
