@@ -46,6 +46,9 @@ _OFFICE_HOURS = (
     OfficeHour(LOOPBIO, "coach_both", timedelta(minutes=20, seconds=20), 40, 1),
 )
 
+# What a step may be, and how often in a hundred.
+KINDS = {"one": 44, "burst": 22, "crash": 18, "again": 8, "later": 8}
+
 
 @dataclass
 class Report:
@@ -135,7 +138,7 @@ class Stage:
     async def step(self, number: int, luck: Random) -> None:
         began = asyncio.get_running_loop().time()
         desk = Desk(luck, self.book, number)
-        kind = luck.choices(["one", "burst", "crash", "again", "later"], [44, 22, 18, 8, 8])[0]
+        (kind,) = luck.choices(list(KINDS), weights=list(KINDS.values()))
         service = luck.choice(self.services)
         if kind == "later":
             await self._later(luck.randint(5, 60))
