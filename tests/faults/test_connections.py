@@ -12,6 +12,7 @@ from bookwell.storage import connections
 from bookwell.storage.connections import Connections
 from bookwell.storage.database import Database
 from bookwell.storage.statements import AnyConnection
+from waiting import PATIENCE_SECONDS
 
 
 @asynccontextmanager
@@ -158,6 +159,23 @@ async def test_a_connection_idle_for_too_long_is_replaced(
         monkeypatch.setattr(connections, "IDLE_SECONDS_MAX", -1)
 
         assert await pid_of(await lender.borrow()) != pid
+
+
+async def test_closing_ends_when_the_last_that_was_lent_is_given_back(database_url: str) -> None:
+    lender = await Connections.open(database_url, size=1)
+    only = await lender.borrow()
+    next_in_turn = asyncio.create_task(lender.borrow())
+    closing = asyncio.create_task(lender.close())
+    await asyncio.sleep(0)
+
+    lender.give_back(only)
+    still_lent = await next_in_turn
+    assert await still_lent.fetchval("SELECT 1") == 1
+    assert not closing.done()
+    lender.give_back(still_lent)
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await closing
 
 
 async def test_more_waiting_than_there_may_be_hear_that_it_is_overloaded(

@@ -46,6 +46,7 @@ class Connections:
         # How many more may be open.
         self._room = size
         self._waiting: deque[asyncio.Future[Lent | None]] = deque()
+        self._is_closing = False
 
     @classmethod
     async def open(cls, url: str, *, size: int) -> Self:
@@ -64,6 +65,7 @@ class Connections:
 
     async def close(self) -> None:
         """Close all, once those that are lent are back."""
+        self._is_closing = True
         while self._idle:
             await self.drop(self._idle.pop()[0])
         await self._pool.close()
@@ -92,7 +94,12 @@ class Connections:
 
     def give_back(self, connection: Lent) -> None:
         """Take back one in good order, outside of any transaction."""
-        if not self._pass_on(connection):
+        if self._pass_on(connection):
+            return
+        if self._is_closing:
+            # Nobody comes for it any more, and the pool waits until it is gone.
+            connection.terminate()
+        else:
             self._idle.append((connection, time.monotonic()))
 
     async def drop(self, connection: Lent) -> None:
