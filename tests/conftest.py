@@ -21,6 +21,7 @@ from psycopg import sql
 
 from bookwell.app import build
 from bookwell.processes.protocol import Protocol
+from bookwell.processes.worker import KEEP_ALIVE_SECONDS
 from bookwell.settings import Settings
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
@@ -120,6 +121,7 @@ async def serving(settings: Settings, *, is_thin: bool = True) -> AsyncIterator[
         lifespan="on",
         http=Protocol,
         ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     running = uvicorn.Server(config)
     # Named a TCP socket, because asyncio switches Nagle's waiting off for no other.

@@ -13,6 +13,7 @@ import pytest
 
 from at_once import Doors, Shot, doors_to
 from books import add_patients, add_provider, count, is_whole, overlapping_visits
+from bookwell.settings import Settings
 from bookwell.storage.connections import CONNECT_TIMEOUT_SECONDS
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
@@ -22,6 +23,7 @@ from waiting import sessions_wait_for_locks, until
 from world import World, headers, populate
 
 CALLERS = 200
+POOL_SIZE = Settings().pool_size
 # Rows of one provider cannot be written by two statements at once; so there are some.
 PROVIDERS = 8
 
@@ -165,3 +167,29 @@ def _waiting(world: World) -> int:
     )
     assert isinstance(waiting, int)
     return waiting
+
+
+async def test_a_locked_provider_is_felt_by_their_own_callers_only(world: World) -> None:
+    locked_slots = [
+        world.add_slot(world.at(n / 4), 15, provider_id="prv_kim") for n in range(2 * POOL_SIZE)
+    ]
+    others = slots_of_many(world, 24)
+    async with doors_of(world) as doors:
+        with psycopg.connect(world.database_url) as session:
+            session.execute(
+                "SELECT FROM booking.provider WHERE provider_id = 'prv_kim' FOR NO KEY UPDATE"
+            )
+            waiting = asyncio.create_task(
+                doors.race([booking(world, slot, f"w{n}") for n, slot in enumerate(locked_slots)])
+            )
+            await sessions_wait_for_locks(world, POOL_SIZE // 4)
+            look = Shot(path="/v1/visits?brand_id=loop", headers=headers(world.staff), method="GET")
+            shots = [booking(world, slot, f"o{n}") for n, slot in enumerate(others)]
+            answers = await doors.race([*shots, *[look] * POOL_SIZE])
+
+            assert not waiting.done()
+        heard = await waiting
+
+    assert [answer.status_code for answer in answers] == [201] * 24 + [200] * POOL_SIZE
+    assert {answer.status_code for answer in heard} <= {201, 503}
+    assert is_whole(world)

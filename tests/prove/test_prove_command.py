@@ -83,3 +83,22 @@ async def test_a_token_that_may_not_is_one_sentence(world: World, token: str, wh
     (sentence,) = [line for line in said.err.splitlines() if line.startswith("bookwell: ")]
     assert why in sentence
     assert "a service of the whole platform with admin:booking" in sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--token", "tok"], "a token is for the service that --url names"),
+        (["--url", "http://127.0.0.1:99999", "--token", "tok"], "a port that is none"),
+        (["--url", "http://", "--token", "tok"], "--url names no host"),
+        (["--url", "127.0.0.1:8000", "--token", "tok"], "--url must begin with http://"),
+    ],
+    ids=["no url", "no port", "no host", "no scheme"],
+)
+def test_what_does_not_go_together_is_said_before_anything_is_started(
+    options: list[str], why: str
+) -> None:
+    said = run_to_its_end("prove", *options)
+
+    assert (said.code, said.out) == (2, "")
+    assert why in said.err

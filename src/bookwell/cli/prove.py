@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -161,13 +162,25 @@ def _check_options(
     if url is None and database_url is not None:
         raise typer.BadParameter("it is the database of the service that --url names.")
     if url is None:
+        if token:
+            raise typer.BadParameter("a token is for the service that --url names; there is none.")
         return
     if not url.startswith(("http://", "https://")):
         raise typer.BadParameter("--url must begin with http:// or https://.")
+    if not _has_address(url):
+        raise typer.BadParameter("--url names no host, or a port that is none.")
     if not token:
         raise typer.BadParameter(f"--url needs a token, best in {TOKEN_VARIABLE}.")
     if workers is not None or faults:
         raise typer.BadParameter("--workers and --faults are for an embedded service only.")
+
+
+def _has_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or too large
+        return False
 
 
 @contextmanager

@@ -9,6 +9,7 @@ Leaving the block turns PostgreSQL's errors into ours, and settles the caller's 
 refusal is remembered, a key that was used before is answered with what it led to.
 """
 
+import asyncio
 from collections.abc import Callable
 from types import NoneType, TracebackType
 from typing import Any, NoReturn, Self, TypeVar
@@ -21,7 +22,7 @@ from bookwell.domain.errors import DatabaseUnavailable, Overloaded, Refused
 from bookwell.storage import idempotency
 from bookwell.storage.connections import Connections, Lent, is_open
 from bookwell.storage.failures import BROKEN, IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
-from bookwell.storage.group_commit import Lane, Writing
+from bookwell.storage.group_commit import TURN_SECONDS_MAX, Lane, Writing
 from bookwell.storage.idempotency import Replayed
 from bookwell.storage.statements import AnyConnection
 
@@ -32,14 +33,18 @@ Answer = TypeVar("Answer")
 class Database:
     """One PostgreSQL, and the connections to it."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, pool_size: int) -> None:
         self._connections = connections
+        # Whoever may wait for a lock has a connection meanwhile: transactions, and who goes alone on
+        # either lane. A quarter for each leaves a quarter to those who wait for nobody.
+        self._waiting_max = max(1, pool_size // 4)
+        self._transactions = asyncio.Semaphore(self._waiting_max)
         self._lanes: dict[object, Lane[Any, Any]] = {}
 
     @classmethod
     async def connect(cls, url: str, *, pool_size: int) -> Self:
         """Connections are made when they are needed, so a server may come later."""
-        return cls(await Connections.open(url, size=pool_size))
+        return cls(await Connections.open(url, size=pool_size), pool_size=pool_size)
 
     async def close(self) -> None:
         await self._connections.close()
@@ -60,8 +65,24 @@ class Database:
         """Where writes of this kind meet, to be written together; see group_commit."""
         lane = self._lanes.get(writing)
         if lane is None:
-            lane = self._lanes[writing] = Lane(writing(self))
+            lane = self._lanes[writing] = Lane(writing(self), alone_max=self._waiting_max)
         return lane
+
+    async def begin(self) -> None:
+        """Wait until one more transaction may be under way.
+
+        Raises:
+            DatabaseUnavailable: The others took too long.
+        """
+        try:
+            async with asyncio.timeout(TURN_SECONDS_MAX):
+                await self._transactions.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailable from error
+
+    def end(self) -> None:
+        """One transaction is over."""
+        self._transactions.release()
 
     async def acquire(self) -> Lent:
         try:
@@ -91,14 +112,21 @@ class Unit:
         self._transaction: Transaction | None = None
 
     async def __aenter__(self) -> AnyConnection:
-        self._connection = await self._database.acquire()
-        if self._is_transaction:
+        if not self._is_transaction:
+            self._connection = await self._database.acquire()
+            return self._connection
+        await self._database.begin()
+        try:
+            self._connection = await self._database.acquire()
             self._transaction = self._connection.transaction()
             try:
                 await self._transaction.start()
             except BaseException as error:  # noqa: BLE001 - raised again, as ours
                 await self._database.release(self._connection, error)
                 _raise_as_ours(error, connection_lost=True)
+        except BaseException:
+            self._database.end()
+            raise
         return self._connection
 
     async def __aexit__(
@@ -108,11 +136,15 @@ class Unit:
         trace: TracebackType | None,
     ) -> None:
         try:
-            await self._leave(error)
-        except BaseException as failure:
-            await self._database.release(self._connection, failure)
-            raise
-        await self._database.release(self._connection, error)
+            try:
+                await self._leave(error)
+            except BaseException as failure:
+                await self._database.release(self._connection, failure)
+                raise
+            await self._database.release(self._connection, error)
+        finally:
+            if self._is_transaction:
+                self._database.end()
 
     async def _leave(self, error: BaseException | None) -> None:
         """End the transaction, and raise what the caller should hear, unless it is this error."""

@@ -16,6 +16,8 @@ A `Writing` says how one and how many are written; a `Lane` decides who goes wit
   cannot do, or that makes it fail as a whole, is written alone at once afterwards.
 - A write that is late, because it waits for a lock that somebody keeps, is not waited for: after
   LATE_SECONDS it stands in nobody's way but of those who may not meet it.
+- Who goes alone may wait for a lock, and has a connection meanwhile. So only `alone_max` do at a
+  time; another who arrives alone is then first tried by the statement for many, which never waits.
 - A caller who is cancelled on the platform is not written. One who is cancelled on the way is: the
   write cannot be called back, so it goes on to its end, and its outcome is logged.
 - When the database is gone, everybody on the way and on the platform hears it, and may ask again.
@@ -29,13 +31,17 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from bookwell.domain.errors import BookwellError, Overloaded, Unavailable
+from bookwell.domain.errors import BookwellError, DatabaseUnavailable, Overloaded, Unavailable
 from bookwell.storage.failures import is_of_one_row
 
 # Measured: more rows make no row cheaper, and let those behind them wait longer.
 ROWS_MAX = 32
 # Callers on the platform; more would wait longer than their own callers do.
 WAITING_MAX = 512
+# Who go alone at once: each may wait for a lock, and has a connection meanwhile.
+ALONE_MAX = 4
+# As long as a lock is waited for; who has not had their turn by then is told to try again.
+TURN_SECONDS_MAX = 5.0
 # A write that takes longer waits for a lock, and those on the platform do not wait with it.
 LATE_SECONDS = 0.05
 
@@ -80,6 +86,7 @@ class _Passenger(Generic[Item]):
     item: Item
     known_as: str
     apart: frozenset[Hashable]
+    must_go_alone: bool = False
     outcome: "asyncio.Future[object]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -101,8 +108,9 @@ class _Passenger(Generic[Item]):
 class Lane(Generic[Item, Answer]):
     """Where writes of one kind meet. For one event loop."""
 
-    def __init__(self, writing: Writing[Item, Answer]) -> None:
+    def __init__(self, writing: Writing[Item, Answer], *, alone_max: int = ALONE_MAX) -> None:
         self._writing = writing
+        self._alone = asyncio.Semaphore(alone_max)
         self._platform: deque[_Passenger[Item]] = deque()
         self._away: set[_Passenger[Item]] = set()
         # The write that the platform waits for. One at a time: two would be half as large each, and
@@ -201,6 +209,7 @@ class Lane(Generic[Item, Answer]):
             # A caller who left meanwhile is not written: the statement for many wrote nothing.
             alone = [one for one, outcome in told if outcome is ALONE and not one.outcome.done()]
             for passenger in alone:
+                passenger.must_go_alone = True
                 self._start([passenger])
             # Before the others are told, so that PostgreSQL writes while they are being answered.
             self._make_way(task)
@@ -210,21 +219,36 @@ class Lane(Generic[Item, Answer]):
 
     async def _write(self, passengers: list[_Passenger[Item]]) -> Sequence[object]:
         """What came of each."""
+        first = passengers[0]
+        # Where too many may wait for locks already, one more is first tried where none is waited for.
+        is_alone = len(passengers) == 1 and (first.must_go_alone or not self._alone.locked())
         try:
-            if len(passengers) == 1:
-                return [await self._writing.one(passengers[0].item)]
+            if is_alone:
+                return [await self._write_alone(first.item)]
             outcomes = await self._writing.many([passenger.item for passenger in passengers])
             assert len(outcomes) == len(passengers), "each row has its answer"
         except Exception as error:  # noqa: BLE001 - told to whoever waits for it
-            return self._outcomes_of(error, passengers)
+            return [error] if is_alone else self._outcomes_of(error, passengers)
         return outcomes
+
+    async def _write_alone(self, item: Item) -> Answer:
+        if self._alone.locked():
+            try:
+                async with asyncio.timeout(TURN_SECONDS_MAX):
+                    await self._alone.acquire()
+            except TimeoutError as error:
+                raise DatabaseUnavailable from error
+        else:
+            await self._alone.acquire()
+        try:
+            return await self._writing.one(item)
+        finally:
+            self._alone.release()
 
     def _outcomes_of(
         self, error: Exception, passengers: list[_Passenger[Item]]
     ) -> Sequence[object]:
-        """What each hears of a write that failed as a whole."""
-        if len(passengers) == 1:
-            return [error]
+        """What each hears of a statement for many that failed as a whole."""
         if not isinstance(error, Unavailable) or is_of_one_row(error):
             return [ALONE] * len(passengers)
         # Each caller raises an error of its own; and who waits would only find out later.
