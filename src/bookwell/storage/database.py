@@ -35,8 +35,8 @@ class Database:
 
     def __init__(self, connections: Connections, *, pool_size: int) -> None:
         self._connections = connections
-        # Whoever may wait for a lock has a connection meanwhile: transactions, and who goes alone on
-        # either lane. A quarter for each leaves a quarter to those who wait for nobody.
+        # Whoever may wait for a lock has a connection meanwhile: transactions, and who goes alone
+        # on either lane. A quarter for each leaves a quarter to those who wait for nobody.
         self._waiting_max = max(1, pool_size // 4)
         self._transactions = asyncio.Semaphore(self._waiting_max)
         self._lanes: dict[object, Lane[Any, Any]] = {}

@@ -220,7 +220,7 @@ class Lane(Generic[Item, Answer]):
     async def _write(self, passengers: list[_Passenger[Item]]) -> Sequence[object]:
         """What came of each."""
         first = passengers[0]
-        # Where too many may wait for locks already, one more is first tried where none is waited for.
+        # Where too many may wait for locks already, one more is first tried without waiting.
         is_alone = len(passengers) == 1 and (first.must_go_alone or not self._alone.locked())
         try:
             if is_alone:
