@@ -345,6 +345,26 @@ async def test_who_is_cancelled_before_going_alone_is_not_written(
     assert kept(database_url) == ["l0", "l1", "l3"]
 
 
+async def test_who_is_cancelled_while_waiting_for_a_turn_alone_is_not_written(
+    lines: Lines, database_url: str
+) -> None:
+    lane = Lane(lines, alone_max=1)
+    async with locked(database_url, "INSERT INTO toy_line VALUES ('a', 't0', 'a', 1)"):
+        calls = callers(lane, [line(0)])
+        await waiting_sessions(database_url, 1)
+        calls += callers(lane, [line(1, is_shy=True)])
+        # Tried in company first, since the only turn is taken; then it waits for that turn.
+        await until(lambda: lane._alone.locked() and not lane._platform)  # noqa: SLF001 - seen nowhere else
+        await asyncio.sleep(2 * LATE_SECONDS)
+        calls[1].cancel()
+        await turns()
+
+    answers = await heard(calls)
+
+    assert isinstance(answers[1], asyncio.CancelledError)
+    assert kept(database_url) == ["l0"]
+
+
 async def test_sessions_that_end_are_heard_of_by_all_who_wait_and_the_lane_goes_on(
     lines: Lines, database_url: str
 ) -> None:

@@ -224,14 +224,14 @@ class Lane(Generic[Item, Answer]):
         is_alone = len(passengers) == 1 and (first.must_go_alone or not self._alone.locked())
         try:
             if is_alone:
-                return [await self._write_alone(first.item)]
+                return [await self._write_alone(first)]
             outcomes = await self._writing.many([passenger.item for passenger in passengers])
             assert len(outcomes) == len(passengers), "each row has its answer"
         except Exception as error:  # noqa: BLE001 - told to whoever waits for it
             return [error] if is_alone else self._outcomes_of(error, passengers)
         return outcomes
 
-    async def _write_alone(self, item: Item) -> Answer:
+    async def _write_alone(self, passenger: _Passenger[Item]) -> Answer | Alone:
         if self._alone.locked():
             try:
                 async with asyncio.timeout(TURN_SECONDS_MAX):
@@ -241,7 +241,8 @@ class Lane(Generic[Item, Answer]):
         else:
             await self._alone.acquire()
         try:
-            return await self._writing.one(item)
+            # Who left while waiting for their turn is not written.
+            return ALONE if passenger.outcome.done() else await self._writing.one(passenger.item)
         finally:
             self._alone.release()
 
