@@ -9,7 +9,6 @@ Leaving the block turns PostgreSQL's errors into ours, and settles the caller's 
 refusal is remembered, a key that was used before is answered with what it led to.
 """
 
-import asyncio
 from collections.abc import Callable
 from types import NoneType, TracebackType
 from typing import Any, NoReturn, Self, TypeVar
@@ -22,9 +21,10 @@ from bookwell.domain.errors import DatabaseUnavailable, Overloaded, Refused
 from bookwell.storage import idempotency
 from bookwell.storage.connections import Connections, Lent, is_open
 from bookwell.storage.failures import BROKEN, IDEMPOTENCY_KEY_ONCE, constraint_of, meaning_of
-from bookwell.storage.group_commit import TURN_SECONDS_MAX, Lane, Writing
+from bookwell.storage.group_commit import Lane, Writing
 from bookwell.storage.idempotency import Replayed
 from bookwell.storage.statements import AnyConnection
+from bookwell.storage.turns import Turns
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -38,7 +38,7 @@ class Database:
         # Whoever may wait for a lock has a connection meanwhile: transactions, and who goes alone
         # on either lane. A quarter for each leaves a quarter to those who wait for nobody.
         self._waiting_max = max(1, pool_size // 4)
-        self._transactions = asyncio.Semaphore(self._waiting_max)
+        self.transactions = Turns(self._waiting_max)
         self._lanes: dict[object, Lane[Any, Any]] = {}
 
     @classmethod
@@ -67,22 +67,6 @@ class Database:
         if lane is None:
             lane = self._lanes[writing] = Lane(writing(self), alone_max=self._waiting_max)
         return lane
-
-    async def begin(self) -> None:
-        """Wait until one more transaction may be under way.
-
-        Raises:
-            DatabaseUnavailable: The others took too long.
-        """
-        try:
-            async with asyncio.timeout(TURN_SECONDS_MAX):
-                await self._transactions.acquire()
-        except TimeoutError as error:
-            raise DatabaseUnavailable from error
-
-    def end(self) -> None:
-        """One transaction is over."""
-        self._transactions.release()
 
     async def acquire(self) -> Lent:
         try:
@@ -115,7 +99,7 @@ class Unit:
         if not self._is_transaction:
             self._connection = await self._database.acquire()
             return self._connection
-        await self._database.begin()
+        await self._database.transactions.acquire()
         try:
             self._connection = await self._database.acquire()
             self._transaction = self._connection.transaction()
@@ -125,7 +109,7 @@ class Unit:
                 await self._database.release(self._connection, error)
                 _raise_as_ours(error, connection_lost=True)
         except BaseException:
-            self._database.end()
+            self._database.transactions.release()
             raise
         return self._connection
 
@@ -144,7 +128,7 @@ class Unit:
             await self._database.release(self._connection, error)
         finally:
             if self._is_transaction:
-                self._database.end()
+                self._database.transactions.release()
 
     async def _leave(self, error: BaseException | None) -> None:
         """End the transaction, and raise what the caller should hear, unless it is this error."""

@@ -31,8 +31,9 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from bookwell.domain.errors import BookwellError, DatabaseUnavailable, Overloaded, Unavailable
+from bookwell.domain.errors import BookwellError, Overloaded, Unavailable
 from bookwell.storage.failures import is_of_one_row
+from bookwell.storage.turns import Turns
 
 # Measured: more rows make no row cheaper, and let those behind them wait longer.
 ROWS_MAX = 32
@@ -40,8 +41,6 @@ ROWS_MAX = 32
 WAITING_MAX = 512
 # Who go alone at once: each may wait for a lock, and has a connection meanwhile.
 ALONE_MAX = 4
-# As long as a lock is waited for; who has not had their turn by then is told to try again.
-TURN_SECONDS_MAX = 5.0
 # A write that takes longer waits for a lock, and those on the platform do not wait with it.
 LATE_SECONDS = 0.05
 
@@ -110,7 +109,7 @@ class Lane(Generic[Item, Answer]):
 
     def __init__(self, writing: Writing[Item, Answer], *, alone_max: int = ALONE_MAX) -> None:
         self._writing = writing
-        self._alone = asyncio.Semaphore(alone_max)
+        self._alone = Turns(alone_max)
         self._platform: deque[_Passenger[Item]] = deque()
         self._away: set[_Passenger[Item]] = set()
         # The write that the platform waits for. One at a time: two would be half as large each, and
@@ -232,19 +231,9 @@ class Lane(Generic[Item, Answer]):
         return outcomes
 
     async def _write_alone(self, passenger: _Passenger[Item]) -> Answer | Alone:
-        if self._alone.locked():
-            try:
-                async with asyncio.timeout(TURN_SECONDS_MAX):
-                    await self._alone.acquire()
-            except TimeoutError as error:
-                raise DatabaseUnavailable from error
-        else:
-            await self._alone.acquire()
-        try:
+        async with self._alone:
             # Who left while waiting for their turn is not written.
             return ALONE if passenger.outcome.done() else await self._writing.one(passenger.item)
-        finally:
-            self._alone.release()
 
     def _outcomes_of(
         self, error: Exception, passengers: list[_Passenger[Item]]
