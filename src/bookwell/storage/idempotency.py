@@ -5,6 +5,7 @@ with a key fails on its primary key, loses everything they did, and is given wha
 """
 
 import json
+from collections.abc import Hashable
 
 import msgspec
 from asyncpg import Record
@@ -49,6 +50,13 @@ def key_values(call: Call) -> dict[str, object]:
         "key": key.key if key else None,
         "fingerprint": key.fingerprint if key else None,
     }
+
+
+def key_identity(call: Call) -> Hashable:
+    """What two calls with the same key have in common, and no others."""
+    assert call.key is not None, "only a call with a key shares one"
+    caller = call.caller
+    return call.brand_id, caller.role, caller.subject, call.key.route, call.key.key
 
 
 async def remember(connection: AnyConnection, call: Call, value: object) -> None:

@@ -15,7 +15,7 @@ from bookwell.storage import holds
 from bookwell.storage.database import Database
 from bookwell.storage.failures import constraint_of
 from bookwell.storage.group_commit import ALONE, Alone, Lane
-from bookwell.storage.idempotency import key_values
+from bookwell.storage.idempotency import key_identity, key_values
 from bookwell.storage.journal import actor_values
 from bookwell.storage.statements import as_json, statement
 from bookwell.storage.visits import visit_from
@@ -151,7 +151,7 @@ class _Takes:
     def apart(self, take: _Take, /) -> Iterable[Hashable]:
         call = take.call
         if call.key is not None:
-            yield call.brand_id, call.caller.role, call.caller.subject, call.key.route, call.key.key
+            yield key_identity(call)
         if take.wanted.terms is not None:
             # Both would choose the same place.
             yield call.brand_id, take.wanted.patient_id

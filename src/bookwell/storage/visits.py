@@ -15,7 +15,7 @@ from bookwell.domain.visits import Change, Visit, VisitStatus
 from bookwell.storage import holds
 from bookwell.storage.database import Database
 from bookwell.storage.group_commit import ALONE, Alone
-from bookwell.storage.idempotency import key_values
+from bookwell.storage.idempotency import key_identity, key_values
 from bookwell.storage.journal import actor_values
 from bookwell.storage.statements import AnyConnection, as_json, statement
 
@@ -101,7 +101,7 @@ class _Changes:
         call = changing.call
         yield changing.change.visit_id
         if call.key is not None:
-            yield call.brand_id, call.caller.role, call.caller.subject, call.key.route, call.key.key
+            yield key_identity(call)
 
 
 async def get(
