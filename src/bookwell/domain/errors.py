@@ -7,6 +7,8 @@
       NotFound                       no such thing for this caller
       Conflict                       a lost race or something that exists already
         SlotUnavailable, SeatUnavailable, TooManyHolds, AlreadyExists, IdempotencyKeyMismatch
+        RuleBroken                   a booking rule stands between this time and a visit
+        VisitsAffected               the change would leave visits behind
       HoldExpired                    it was there, and its time is over
       WrongState                     the thing is there, but not in the state for this
         VisitNotCancellable, … , VersionMismatch
@@ -112,6 +114,24 @@ class IdempotencyKeyMismatch(Conflict):
     code = "idempotency_key_payload_mismatch"
 
 
+class RuleBroken(Conflict):
+    """A booking rule does not allow a visit at this time."""
+
+    code = "rule_broken"
+
+
+class VisitsAffected(Conflict):
+    """Visits lie in the time that would no longer be offered."""
+
+    code = "visits_affected"
+
+
+class DisruptionOutOfDate(Conflict):
+    """Other visits are affected now than when this disruption was last looked at."""
+
+    code = "disruption_out_of_date"
+
+
 class HoldExpired(Refused):
     """The hold ran out before it was confirmed."""
 
@@ -170,8 +190,26 @@ class BookingNotCancellable(WrongState):
     code = "booking_not_cancellable"
 
 
+class CancellationWindowClosed(WrongState):
+    """It is too late to cancel this visit."""
+
+    code = "cancellation_window_closed"
+
+
+class RescheduleWindowClosed(WrongState):
+    """It is too late to reschedule this visit."""
+
+    code = "reschedule_window_closed"
+
+
+class DisruptionNotOpen(WrongState):
+    """This disruption was committed or abandoned already."""
+
+    code = "disruption_not_open"
+
+
 class VersionMismatch(WrongState):
-    """The visit has changed since the version named in If-Match."""
+    """It has changed since the version named in If-Match."""
 
     code = "version_mismatch"
 

@@ -29,6 +29,21 @@ ADVICE = {
         "Somebody else was first, or the time has begun. List the open times again and choose "
         "another. `details.slot_id` is the slot that was asked for, where there is one."
     ),
+    "rule_broken": (
+        "Choose another time. `details.rule` is the first rule that stands in the way and "
+        "`details.rules` are all of them; `GET /v1/slots` offers only times that no rule stands "
+        "against, and `GET /v1/slots/explain` tells the fact behind each rule. Staff with the scope "
+        "`override:visits` may overrule some of them with an `override_reason`: "
+        "`details.may_be_overruled` says whether that is so here."
+    ),
+    "visits_affected": (
+        "Look at `details.visits`, which would lie outside the time offered. Move or cancel them "
+        "first, use `POST /v1/providers/{id}/disruptions` to do all of it at once, or send "
+        "`keep_visits: true` to leave them as they are."
+    ),
+    "disruption_out_of_date": (
+        "Read the disruption again and choose for the visits in `details.visits` as well."
+    ),
     "too_many_holds": (
         "Confirm or cancel one of this patient's holds, or wait until one expires: "
         "`details.holds_max` (`BOOKWELL_HOLDS_MAX`) is how many a patient may have in a brand."
@@ -53,6 +68,15 @@ ADVICE = {
         "Read the visit. `details.status` is its status now. If that is `cancelled`, what you "
         "wanted is already so."
     ),
+    "cancellation_window_closed": (
+        "The visit begins too soon to be cancelled: `details.allowed_until` was the end. Staff with "
+        "the scope `override:visits` may do it with an `override_reason`."
+    ),
+    "reschedule_window_closed": (
+        "The visit begins too soon to be moved: `details.allowed_until` was the end. Staff with the "
+        "scope `override:visits` may do it with an `override_reason`."
+    ),
+    "disruption_not_open": "Read the disruption; `details.status` is what became of it.",
     "visit_not_reschedulable": (
         "Read the visit; `details.status` is its status now. A cancelled visit does not come "
         "back: book a new one."

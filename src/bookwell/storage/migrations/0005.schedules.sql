@@ -1,0 +1,70 @@
+-- A provider's week, what is off in it, and the slots that come of it.
+-- Sources: docs/decisions/0023-schedules.md.
+
+SET LOCAL lock_timeout = '5s';
+
+-- rules is the week as it was said: wall times of time_zone; see bookwell.domain.schedules.
+CREATE TABLE booking.schedule (
+    schedule_id     text COLLATE "C" NOT NULL,
+    brand_id        text COLLATE "C" NOT NULL,
+    provider_no     bigint NOT NULL,
+    time_zone       text COLLATE "C" NOT NULL,
+    valid_from      date,
+    valid_until     date,
+    holiday_region  text COLLATE "C",
+    rules           jsonb NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT booking.now(),
+    updated_at      timestamptz NOT NULL DEFAULT booking.now(),
+    version         integer NOT NULL DEFAULT 1,
+    CONSTRAINT schedule_id_once PRIMARY KEY (schedule_id),
+    CONSTRAINT schedule_provider_works_for_brand
+        FOREIGN KEY (provider_no, brand_id) REFERENCES booking.affiliation,
+    CONSTRAINT schedule_valid_in_order CHECK (valid_until >= valid_from)
+);
+
+CREATE INDEX schedule_by_provider ON booking.schedule (provider_no, brand_id, schedule_id);
+
+-- When a provider is away. The instants say what the wall times mean in the zone.
+CREATE TABLE booking.time_off (
+    time_off_id  text COLLATE "C" NOT NULL,
+    brand_id     text COLLATE "C" NOT NULL,
+    provider_no  bigint NOT NULL,
+    wall_from    timestamp NOT NULL,
+    wall_until   timestamp NOT NULL,
+    time_zone    text COLLATE "C" NOT NULL,
+    starts_at    timestamptz NOT NULL,
+    ends_at      timestamptz NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT booking.now(),
+    CONSTRAINT time_off_id_once PRIMARY KEY (time_off_id),
+    CONSTRAINT time_off_provider_works_for_brand
+        FOREIGN KEY (provider_no, brand_id) REFERENCES booking.affiliation,
+    CONSTRAINT time_off_ends_after_start CHECK (ends_at > starts_at AND wall_until > wall_from)
+);
+
+CREATE INDEX time_off_by_provider ON booking.time_off (provider_no, brand_id, ends_at);
+
+-- How far a provider's slots for a brand are made, with which zone data, and when to look again.
+CREATE TABLE booking.derivation (
+    brand_id       text COLLATE "C" NOT NULL,
+    provider_no    bigint NOT NULL,
+    derived_at     timestamptz,
+    derived_until  timestamptz,
+    zone_data      text COLLATE "C",
+    due_at         timestamptz NOT NULL,
+    CONSTRAINT derivation_once PRIMARY KEY (provider_no, brand_id),
+    CONSTRAINT derivation_provider_works_for_brand
+        FOREIGN KEY (provider_no, brand_id) REFERENCES booking.affiliation
+);
+
+CREATE INDEX derivation_by_due ON booking.derivation (due_at);
+
+-- A slot that comes of a schedule knows the rule it comes of, and the visit types it is for; one
+-- posted by hand has neither, and is for every type that fits. is_withdrawn says who took a slot
+-- back: its schedule, which may offer the time again, or a person, and then it stays away.
+ALTER TABLE booking.slot
+    ADD COLUMN rule_id text COLLATE "C",
+    ADD COLUMN visit_types text[],
+    ADD COLUMN is_withdrawn boolean NOT NULL DEFAULT false,
+    ADD CONSTRAINT slot_has_types_iff_a_rule CHECK ((rule_id IS NULL) = (visit_types IS NULL)),
+    ADD CONSTRAINT slot_withdrawn_only_once_derived
+        CHECK (NOT is_withdrawn OR (rule_id IS NOT NULL AND deleted_at IS NOT NULL));

@@ -1,0 +1,141 @@
+-- The one rule engine. Whoever offers, takes, moves or explains a time asks these functions.
+-- Source: docs/decisions/0022-booking-rules.md; the rules are listed in bookwell.domain.rules.
+--
+-- Every fact is a set of instants, so every rule is: does this interval lie in that set. PostgreSQL
+-- puts each function into the statement that calls it (they are inlined), so they cost no calls.
+
+SET LOCAL lock_timeout = '5s';
+
+-- The terms of a brand's visit type for one provider; no row where the brand has no such type.
+CREATE FUNCTION booking.terms_for(brand text, wanted_type text, provider bigint)
+    RETURNS SETOF booking.terms
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT t.*
+FROM booking.visit_type AS vt
+LEFT JOIN booking.visit_type_override AS o
+    ON o.brand_id = vt.brand_id AND o.visit_type = vt.visit_type AND o.provider_no = provider
+JOIN booking.terms AS t ON t.terms_no = coalesce(o.terms_no, vt.terms_no)
+WHERE vt.brand_id = brand AND vt.visit_type = wanted_type AND vt.retired_at IS NULL
+$$;
+
+-- When the day, week, month or year that begins at this instant in the zone is over.
+CREATE FUNCTION booking.next_period(begins timestamptz, period text, zone text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT ((begins AT TIME ZONE zone) + ('1 ' || period)::interval) AT TIME ZONE zone
+$$;
+
+-- What is known of a provider between two instants, for a patient where one is named.
+--   away           when the provider is off
+--   licensed       when the provider may see this patient; null where nobody asks
+--   patient_full   when the patient has as many visits of the type as they may
+--   provider_full  when the provider has
+CREATE FUNCTION booking.facts_for(
+    brand text, provider bigint, patient text, wanted_type text, terms booking.terms,
+    from_at timestamptz, until_at timestamptz, ignored_visit text)
+    RETURNS TABLE (
+        away tstzmultirange, licensed tstzmultirange, patient_full tstzmultirange,
+        provider_full tstzmultirange)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT
+    (SELECT range_agg(tstzrange(o.starts_at, o.ends_at))
+     FROM booking.time_off AS o
+     WHERE o.provider_no = provider AND o.brand_id = brand
+         AND o.ends_at > from_at AND o.starts_at < until_at),
+    CASE WHEN patient IS NOT NULL AND (
+        coalesce((terms).licence_required, false)
+        OR EXISTS (
+            SELECT FROM booking.licence AS l WHERE l.provider_no = provider AND l.brand_id = brand))
+    THEN coalesce((
+        SELECT range_agg(tstzrange(l.starts_at, l.ends_at) * tstzrange(r.starts_at, r.ends_at))
+        FROM booking.licence AS l
+        JOIN booking.patient_region AS r
+            ON r.brand_id = brand AND r.patient_id = patient AND r.region = l.region
+        WHERE l.provider_no = provider AND l.brand_id = brand), '{}') END,
+    CASE WHEN (terms).patient_cap IS NOT NULL AND patient IS NOT NULL THEN (
+        SELECT range_agg(tstzrange(period, booking.next_period(period, cap_period, zone)))
+        FROM (
+            SELECT date_trunc((terms).patient_cap_period, v.starts_at, (terms).time_zone),
+                   (terms).patient_cap_period, (terms).time_zone
+            FROM booking.visit AS v
+            WHERE v.brand_id = brand AND v.patient_id = patient AND v.visit_type = wanted_type
+                AND v.status NOT IN ('cancelled', 'expired')
+                AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+                AND v.visit_id IS DISTINCT FROM ignored_visit
+                AND v.starts_at >= from_at - interval '367 days'
+                AND v.starts_at < until_at + interval '367 days'
+            GROUP BY 1
+            HAVING count(*) >= (terms).patient_cap) AS full_period (period, cap_period, zone)) END,
+    CASE WHEN (terms).provider_day_cap IS NOT NULL THEN (
+        SELECT range_agg(tstzrange(day, booking.next_period(day, 'day', zone)))
+        FROM (
+            SELECT date_trunc('day', v.starts_at, (terms).time_zone), (terms).time_zone
+            FROM booking.visit AS v
+            WHERE v.provider_no = provider AND v.brand_id = brand AND v.visit_type = wanted_type
+                AND v.status NOT IN ('cancelled', 'expired')
+                AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+                AND v.visit_id IS DISTINCT FROM ignored_visit
+                AND v.starts_at >= from_at - interval '2 days'
+                AND v.starts_at < until_at + interval '2 days'
+            GROUP BY 1
+            HAVING count(*) >= (terms).provider_day_cap) AS full_day (day, zone)) END
+$$;
+
+-- When the provider's time is held, and when it is taken for good, in whatever brand.
+CREATE FUNCTION booking.taken_for(
+    wanted_provider bigint, from_at timestamptz, until_at timestamptz, ignored_visit text)
+    RETURNS TABLE (held tstzmultirange, busy tstzmultirange)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT range_agg(t.during) FILTER (WHERE t.is_held),
+       range_agg(t.during) FILTER (WHERE NOT t.is_held)
+FROM booking.taken_time AS t
+WHERE t.provider && int8range(wanted_provider, wanted_provider, '[]')
+    AND t.during && tstzrange(from_at, until_at)
+    AND t.visit_id IS DISTINCT FROM ignored_visit
+$$;
+
+-- Which rules a visit at this time would break, in the order of bookwell.domain.rules; none where it
+-- may be booked. A null fact is one that nobody looked at, and breaks nothing: the statements that
+-- take a slot leave held and busy to the referee (visit_provider_no_overlap).
+CREATE FUNCTION booking.broken_rules(
+    wanted_type text, by_patient boolean, asked_at timestamptz,
+    starts_at timestamptz, ends_at timestamptz, slot_types text[],
+    terms booking.terms, is_unknown_type boolean,
+    away tstzmultirange, licensed tstzmultirange, patient_full tstzmultirange,
+    provider_full tstzmultirange, held tstzmultirange, busy tstzmultirange)
+    RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT array_remove(ARRAY[
+    CASE WHEN is_unknown_type THEN 'visit_type' END,
+    CASE WHEN NOT (terms).is_offered THEN 'provider' END,
+    CASE WHEN by_patient AND (terms).booked_by = 'staff' THEN 'booker' END,
+    CASE WHEN CASE WHEN slot_types IS NULL
+                   THEN ends_at - starts_at < make_interval(mins => (terms).duration_minutes)
+                   ELSE NOT wanted_type = ANY (slot_types)
+                       OR ends_at - starts_at <> make_interval(mins => (terms).duration_minutes) END
+         THEN 'hours' END,
+    CASE WHEN away && tstzrange(starts_at, ends_at) THEN 'time_off' END,
+    CASE WHEN starts_at <= asked_at
+              OR starts_at < asked_at + make_interval(mins => (terms).notice_minutes)
+         THEN 'notice' END,
+    CASE WHEN starts_at > asked_at + make_interval(days => (terms).horizon_days)
+         THEN 'horizon' END,
+    CASE WHEN NOT licensed @> starts_at THEN 'licence' END,
+    CASE WHEN patient_full @> starts_at THEN 'patient_cap' END,
+    CASE WHEN provider_full @> starts_at THEN 'provider_cap' END,
+    CASE WHEN held && tstzrange(starts_at, ends_at) THEN 'hold' END,
+    CASE WHEN busy && tstzrange(starts_at, ends_at) THEN 'busy' END,
+    CASE WHEN (held && tstzrange(starts_at - make_interval(mins => (terms).buffer_before_minutes),
+                                 ends_at + make_interval(mins => (terms).buffer_after_minutes))
+               AND NOT held && tstzrange(starts_at, ends_at))
+              OR (busy && tstzrange(starts_at - make_interval(mins => (terms).buffer_before_minutes),
+                                    ends_at + make_interval(mins => (terms).buffer_after_minutes))
+                  AND NOT busy && tstzrange(starts_at, ends_at))
+         THEN 'buffers' END
+]::text[], NULL)
+$$;
