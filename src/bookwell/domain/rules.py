@@ -5,7 +5,10 @@ reschedule and explain all ask that one function. This module knows their names,
 which of them a person may overrule.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
+
+from bookwell.domain.errors import BookwellError, InvalidInput, RuleBroken, SlotUnavailable
 
 
 class Rule(StrEnum):
@@ -66,3 +69,30 @@ _PROMISES = {
     Rule.BUSY: "The provider has no visit then, in whatever brand.",
     Rule.BUFFERS: "The time the visit type keeps free before and after is free.",
 }
+
+
+def refusal_of(
+    broken: Collection[str], *, slot_id: str, is_overruled: bool = False
+) -> BookwellError | None:
+    """Why a slot whose visit would break these rules is refused; None where it may be taken.
+
+    With `is_overruled`, staff have said that policy does not count here.
+    """
+    rules = [rule for rule in Rule if rule in broken]
+    if is_overruled:
+        rules = [rule for rule in rules if not rule.may_be_overruled]
+    if not rules:
+        return None
+    if Rule.VISIT_TYPE in rules:
+        return InvalidInput(
+            "visit_type must be one of the brand's visit types.", field="visit_type"
+        )
+    if set(rules) <= {Rule.HOLD, Rule.BUSY}:
+        return SlotUnavailable(slot_id=slot_id, rule=rules[0])
+    return RuleBroken(
+        f"This time may not be booked. {rules[0].promise}",
+        rule=rules[0],
+        rules=rules,
+        slot_id=slot_id,
+        may_be_overruled=all(rule.may_be_overruled for rule in rules),
+    )

@@ -150,7 +150,10 @@ TRANSITIONS = (CONFIRM, CANCEL, RESCHEDULE, CHECK_IN, COMPLETE, MARK_NO_SHOW)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """A slot wanted for a patient; with terms to hold it, without to book it."""
+    """A slot wanted for a patient; with terms to hold it, without to book it.
+
+    `override_reason` is the clinic's code for why policy is overruled here; None overrules nothing.
+    """
 
     patient_id: str
     slot_id: str
@@ -159,13 +162,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     notes: str | None = None
     terms: HoldTerms | None = None
+    override_reason: str | None = None
 
 
 class Change(Struct, frozen=True, kw_only=True):
     """A visit to be taken along a transition.
 
     `versions` are those it may have, `patient_id`, `slot_id` and `provider_id` those it must have;
-    None accepts any. What else is given replaces the visit's own.
+    None accepts any. What else is given replaces the visit's own. `override_reason` as in Wanted.
     """
 
     visit_id: str
@@ -178,3 +182,4 @@ class Change(Struct, frozen=True, kw_only=True):
     visit_type: str | None = None
     reason: str | None = None
     notes: str | None = None
+    override_reason: str | None = None
