@@ -18,6 +18,7 @@ _list_providers = statement("list_providers")
 _add_patient = statement("add_patient")
 _set_patient_subject = statement("set_patient_subject")
 _get_patient = statement("get_patient")
+_lock_patient = statement("lock_patient")
 _list_patients = statement("list_patients")
 _list_patients_of_subject = statement("list_patients_of_subject")
 
@@ -144,6 +145,11 @@ async def find_patient(
 ) -> Patient | None:
     row = await _get_patient.row(connection, brand_id=brand_id, patient_id=patient_id)
     return Patient(**row) if row else None
+
+
+async def lock_patient(connection: AnyConnection, *, brand_id: str, patient_id: str) -> None:
+    """Queue for what is counted of this patient. The caller has its providers' locks already."""
+    await _lock_patient.value(connection, brand_id=brand_id, patient_id=patient_id)
 
 
 async def list_patients(

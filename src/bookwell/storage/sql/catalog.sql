@@ -67,6 +67,13 @@ SELECT brand_id, patient_id, subject, created_at
 FROM booking.patient
 WHERE brand_id = :brand_id AND patient_id = :patient_id;
 
+-- name: lock_patient$
+-- Always after the providers, so that two who lock both queue instead of deadlocking.
+SELECT patient_id
+FROM booking.patient
+WHERE brand_id = :brand_id AND patient_id = :patient_id
+FOR NO KEY UPDATE;
+
 -- name: list_patients
 SELECT brand_id, patient_id, subject, created_at
 FROM booking.patient
