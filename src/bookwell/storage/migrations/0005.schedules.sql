@@ -59,12 +59,16 @@ CREATE TABLE booking.derivation (
 CREATE INDEX derivation_by_due ON booking.derivation (due_at);
 
 -- A slot that comes of a schedule knows the rule it comes of, and the visit types it is for; one
--- posted by hand has neither, and is for every type that fits. is_withdrawn says who took a slot
--- back: its schedule, which may offer the time again, or a person, and then it stays away.
+-- posted by hand has neither, and is for every type that fits. is_withdrawn says that the schedule
+-- took the slot back, and may offer the time again; a slot that a person took back stays away. A
+-- withdrawn slot with a visit on it is there until the visit is not.
 ALTER TABLE booking.slot
     ADD COLUMN rule_id text COLLATE "C",
     ADD COLUMN visit_types text[],
     ADD COLUMN is_withdrawn boolean NOT NULL DEFAULT false,
     ADD CONSTRAINT slot_has_types_iff_a_rule CHECK ((rule_id IS NULL) = (visit_types IS NULL)),
-    ADD CONSTRAINT slot_withdrawn_only_once_derived
-        CHECK (NOT is_withdrawn OR (rule_id IS NOT NULL AND deleted_at IS NOT NULL));
+    ADD CONSTRAINT slot_withdrawn_only_once_derived CHECK (NOT is_withdrawn OR rule_id IS NOT NULL);
+
+-- Those that wait for their visits to end, cancelled or moved or over.
+CREATE INDEX slot_withdrawn_later ON booking.slot (provider_no, brand_id, starts_at)
+    WHERE is_withdrawn AND deleted_at IS NULL;
