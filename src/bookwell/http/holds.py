@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from bookwell.domain.holds import VISIT_TYPE_UNSPECIFIED
 from bookwell.domain.visits import Visit, Wanted
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
-from bookwell.http.fields import Id, Notes, Reason, VisitType, or_none
+from bookwell.http.fields import Id, Notes, OverrideReason, Reason, VisitType, or_none
 from bookwell.http.plugged import plugged_into
 from bookwell.http.routes import PathId, operation, refusals
 from bookwell.http.visits import VisitBody, visit_body
@@ -23,6 +23,7 @@ class HoldSlot(Struct, kw_only=True):
     provider_id: Id | UnsetType = UNSET
     reason: Reason | UnsetType | None = UNSET
     notes: Notes | UnsetType | None = UNSET
+    override_reason: OverrideReason | UnsetType = UNSET
 
 
 @post(
@@ -50,6 +51,7 @@ async def hold_slot(
         reason=or_none(data.reason),
         notes=or_none(data.notes),
         terms=plugged_into(request.app).hold_terms,
+        override_reason=or_none(data.override_reason),
     )
     return await answer(
         visits.take_slot(database_of(request), call, wanted), Visit, visit_body, status_code=201

@@ -22,7 +22,7 @@ from bookwell.domain.visits import (
 )
 from bookwell.http.auth import caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of, etag, versions_wanted
-from bookwell.http.fields import Id, Notes, Reason, VisitType, or_none
+from bookwell.http.fields import Id, Notes, OverrideReason, Reason, VisitType, or_none
 from bookwell.http.paging import (
     LIMIT_DEFAULT,
     Cursor,
@@ -78,6 +78,7 @@ class BookVisit(Struct, kw_only=True):
     reason: Reason | UnsetType | None = UNSET
     notes: Notes | UnsetType | None = UNSET
     hold_id: Id | UnsetType = UNSET
+    override_reason: OverrideReason | UnsetType = UNSET
 
 
 class ConfirmVisit(Struct, kw_only=True):
@@ -200,6 +201,7 @@ async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response
         provider_id=or_none(data.provider_id),
         reason=or_none(data.reason),
         notes=or_none(data.notes),
+        override_reason=or_none(data.override_reason),
     )
     return await answer(
         visits.take_slot(database_of(request), call, wanted), Visit, visit_body, status_code=201

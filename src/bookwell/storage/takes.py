@@ -7,25 +7,29 @@ import asyncpg
 from asyncpg import Record
 from msgspec import Struct
 
-from bookwell.domain.callers import Call
+from bookwell.domain.callers import Call, Role
 from bookwell.domain.errors import BookwellError, NotFound, SlotUnavailable, TooManyHolds
+from bookwell.domain.holds import VISIT_TYPE_UNSPECIFIED
 from bookwell.domain.ids import EVENT, VISIT, new_id
+from bookwell.domain.rules import refusal_of
 from bookwell.domain.visits import Visit, Wanted
-from bookwell.storage import holds
+from bookwell.storage import catalog, holds, rules
 from bookwell.storage.database import Database
 from bookwell.storage.failures import constraint_of
-from bookwell.storage.group_commit import ALONE, Alone, Lane
+from bookwell.storage.group_commit import ALONE, Alone
 from bookwell.storage.idempotency import key_identity, key_values
 from bookwell.storage.journal import actor_values
-from bookwell.storage.statements import as_json, statement
+from bookwell.storage.rules import Question
+from bookwell.storage.statements import AnyConnection, as_json, statement
 from bookwell.storage.visits import visit_from
 
 _take_slot = statement("take_slot")
 _take_slots = statement("take_slots")
+_lock_provider_of_slot = statement("lock_provider_of_slot")
 
-NO_SUCH_SLOT = "There is no such slot."
 NO_SUCH_PATIENT = "There is no such patient."
 
+_PLACE_ONCE = "visit_hold_place_once"
 # A slot whose past holds are written down is tried again; more often only when others hold it anew.
 _TRIES_MAX = 3
 
@@ -36,9 +40,19 @@ class _Take(Struct, frozen=True):
     visit_id: str
     event_id: str
 
+    def question(self) -> Question:
+        """What the booking rules are asked; a hold may leave its type for later."""
+        wanted = self.wanted
+        is_open = wanted.terms is not None and wanted.visit_type == VISIT_TYPE_UNSPECIFIED
+        return Question(
+            visit_type=None if is_open else wanted.visit_type,
+            patient_id=wanted.patient_id,
+            by_patient=self.call.caller.role is Role.PATIENT,
+        )
+
     def values(self) -> dict[str, object]:
-        """The parameters of take_slot."""
-        wanted, call = self.wanted, self.call
+        """The parameters of take_slots for one."""
+        wanted, call, question = self.wanted, self.call, self.question()
         return {
             "visit_id": self.visit_id,
             "event_id": self.event_id,
@@ -47,6 +61,8 @@ class _Take(Struct, frozen=True):
             "slot_id": wanted.slot_id,
             "provider_id": wanted.provider_id,
             "visit_type": wanted.visit_type,
+            "judged_type": question.visit_type,
+            "by_patient": question.by_patient,
             "reason": wanted.reason,
             "notes": wanted.notes,
             "hold_length": wanted.terms.length if wanted.terms else None,
@@ -68,46 +84,112 @@ class _RefusedInCompany(Struct, frozen=True):
     refusal: BookwellError
 
 
+class _NeedsLocks(Struct, frozen=True):
+    """Nothing was taken, because what is counted for a cap must be counted behind locks."""
+
+
 class _PlaceTaken(Struct, frozen=True):
     """Another hold of the patient was written at once, and has the place that this one chose."""
 
 
-_Final: TypeAlias = Visit | _PastHolds | _RefusedInCompany
+_Final: TypeAlias = Visit | _PastHolds | _RefusedInCompany | _NeedsLocks
 _Outcome: TypeAlias = _Final | _PlaceTaken
 
 
 async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
     """Take the slot for the patient, with its event, audit and idempotency rows.
 
+    With an `override_reason`, policy is overruled: the caller has looked whether it may be.
+
     Raises:
         NotFound: The brand has no such slot (of that provider), or no such patient.
+        InvalidInput: The brand has visit types, and not this one.
+        RuleBroken: A booking rule stands against it.
         SlotUnavailable: The slot has begun, or the provider's time is taken.
         TooManyHolds: The patient has as many live holds as `terms` allow.
     """
-    lane = database.lane(_Takes)
     wish = _Take(call, wanted, new_id(VISIT), new_id(EVENT))
+    has_locks = wanted.override_reason is not None
     for _ in range(_TRIES_MAX):
-        outcome = await _placed(lane, wish)
+        outcome = await _placed(database, wish, has_locks=has_locks)
         if isinstance(outcome, Visit):
             return outcome
         if isinstance(outcome, _RefusedInCompany):
             async with database.statement(call):  # which settles the caller's key
                 raise outcome.refusal
-        if outcome.visit_ids:
+        if isinstance(outcome, _NeedsLocks):
+            has_locks = True
+        elif outcome.visit_ids:
             async with database.reading() as connection:
                 await holds.expire(connection, outcome.visit_ids)
     async with database.statement(call):
         raise SlotUnavailable(slot_id=wanted.slot_id)
 
 
-async def _placed(lane: Lane[_Take, _Outcome], wish: _Take) -> _Final:
+async def _placed(database: Database, wish: _Take, *, has_locks: bool) -> _Final:
     """Write it, and anew whenever another hold of the patient took the place it chose.
 
     Each time that other hold succeeded, so this ends with a place, or with none left.
     """
-    while isinstance(outcome := await lane.write(wish), _PlaceTaken):
-        pass
+    outcome: _Outcome = _PlaceTaken()
+    while isinstance(outcome, _PlaceTaken):
+        if has_locks:
+            outcome = await _take_behind_locks(database, wish)
+        else:
+            outcome = await database.lane(_Takes).write(wish)
     return outcome
+
+
+async def _take_behind_locks(database: Database, take: _Take) -> _Outcome:
+    """Lock the provider and the patient first, so that what is counted or overruled stays so."""
+    wanted, call = take.wanted, take.call
+    try:
+        async with database.transaction(call) as connection:
+            provider_no = await _lock_provider_of_slot.value(
+                connection, brand_id=call.brand_id, slot_id=wanted.slot_id
+            )
+            await catalog.lock_patient(
+                connection, brand_id=call.brand_id, patient_id=wanted.patient_id
+            )
+            overruled: list[str] = []
+            if wanted.override_reason is not None and provider_no is not None:
+                await holds.expire_of_providers(connection, [provider_no])
+                overruled = await _overruled(connection, take)
+            return await _take_one(connection, take, has_locks=True, overruled=overruled)
+    except asyncpg.UniqueViolationError as error:
+        if constraint_of(error) != _PLACE_ONCE:
+            raise
+        return _PlaceTaken()
+
+
+async def _overruled(connection: AnyConnection, take: _Take) -> list[str]:
+    """The rules that stand against this take, all of which staff may overrule."""
+    slot_id = take.wanted.slot_id
+    judged = await rules.judge_slot(connection, take.call, slot_id, take.question())
+    refusal = refusal_of(judged.broken, slot_id=slot_id, is_overruled=True)
+    if refusal is not None and judged.starts_at > judged.now:
+        raise refusal
+    return [str(rule) for rule in judged.broken]
+
+
+async def _take_one(
+    connection: AnyConnection, take: _Take, *, has_locks: bool, overruled: Sequence[str] = ()
+) -> _Outcome:
+    row = await _take_slot.row(
+        connection,
+        **take.values(),
+        has_locks=has_locks,
+        overruled=overruled,
+        override_reason=take.wanted.override_reason,
+    )
+    assert row is not None, "take_slot answers one row"
+    if row["visit_id"] is not None:
+        return visit_from(row)
+    if row["needs_locks"]:
+        return _NeedsLocks()
+    if row["past_holds"]:
+        return _PastHolds(row["past_holds"])
+    raise _refusal(take.wanted, row, overruled)
 
 
 class _Takes:
@@ -119,17 +201,11 @@ class _Takes:
     async def one(self, take: _Take, /) -> _Outcome:
         async with self._database.statement(take.call) as connection:
             try:
-                row = await _take_slot.row(connection, **take.values())
+                return await _take_one(connection, take, has_locks=False)
             except asyncpg.UniqueViolationError as error:
-                if constraint_of(error) != "visit_hold_place_once":
+                if constraint_of(error) != _PLACE_ONCE:
                     raise
                 return _PlaceTaken()
-            assert row is not None, "take_slot answers one row"
-            if row["visit_id"] is not None:
-                return visit_from(row)
-            if row["past_holds"]:
-                return _PastHolds(row["past_holds"])
-            raise _refusal(take.wanted, row)
 
     async def many(self, takes: Sequence[_Take], /) -> list[_Outcome | Alone]:
         async with self._database.reading() as connection:
@@ -157,12 +233,15 @@ class _Takes:
             yield call.brand_id, take.wanted.patient_id
 
 
-def _refusal(wanted: Wanted, row: Record) -> BookwellError:
+def _refusal(wanted: Wanted, row: Record, overruled: Sequence[str]) -> BookwellError:
     """Why the one-row statement took nothing."""
     if not row["slot_found"]:
-        return NotFound(NO_SUCH_SLOT)
+        return NotFound(rules.NO_SUCH_SLOT)
     if not row["patient_found"]:
         return NotFound(NO_SUCH_PATIENT)
-    if row["has_no_place"] and wanted.terms is not None:
+    if row["has_begun"]:
+        return SlotUnavailable(slot_id=wanted.slot_id)
+    broken = set(row["broken"]) - set(overruled)
+    if row["has_no_place"] and wanted.terms is not None and not broken:
         return TooManyHolds(holds_max=wanted.terms.holds_max)
-    return SlotUnavailable(slot_id=wanted.slot_id)
+    return refusal_of(broken, slot_id=wanted.slot_id) or SlotUnavailable(slot_id=wanted.slot_id)

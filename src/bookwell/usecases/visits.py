@@ -12,6 +12,7 @@ from bookwell.domain.visits import COMPLETE, MARK_NO_SHOW, RESCHEDULE, Change, V
 from bookwell.storage import journal, slots, takes, visits
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
+from bookwell.usecases.overriding import is_overruled
 from bookwell.usecases.paging import FAR_FUTURE, Page
 
 # A visit that changed under us is looked at again this often before we give up.
@@ -23,11 +24,14 @@ async def take_slot(database: Database, call: Call, wanted: Wanted) -> Visit:
 
     Raises:
         NotFound: No such slot of the brand, or no such patient for this caller.
+        InvalidInput: The brand has visit types, and not this one.
+        RuleBroken: A booking rule stands against it, and is not overruled.
         SlotUnavailable: The slot has begun, or the provider's time is taken in whatever brand.
         TooManyHolds: The patient holds as many slots as the terms allow.
     """
     if call.patient_id is not None and wanted.patient_id != call.patient_id:
         raise NotFound(takes.NO_SUCH_PATIENT)
+    is_overruled(call, wanted.override_reason)
     return await takes.take(database, call, wanted)
 
 
