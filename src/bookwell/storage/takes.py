@@ -152,7 +152,7 @@ async def _take_behind_locks(database: Database, take: _Take) -> _Outcome:
                 connection, brand_id=call.brand_id, patient_id=wanted.patient_id
             )
             overruled: list[str] = []
-            if wanted.override_reason is not None and provider_no is not None:
+            if provider_no is not None:
                 await holds.expire_of_providers(connection, [provider_no])
                 overruled = await _overruled(connection, take)
             return await _take_one(connection, take, has_locks=True, overruled=overruled)
@@ -163,10 +163,17 @@ async def _take_behind_locks(database: Database, take: _Take) -> _Outcome:
 
 
 async def _overruled(connection: AnyConnection, take: _Take) -> list[str]:
-    """The rules that stand against this take, all of which staff may overrule."""
-    slot_id = take.wanted.slot_id
-    judged = await rules.judge_slot(connection, take.call, slot_id, take.question())
-    refusal = refusal_of(judged.broken, slot_id=slot_id, is_overruled=True)
+    """Judge the visit by all rules, and return those that stand against it and are overruled.
+
+    A slot that has begun is left to the statement that takes, which tells it before anything else.
+    """
+    wanted = take.wanted
+    judged = await rules.judge_slot(connection, take.call, wanted.slot_id, take.question())
+    refusal = refusal_of(
+        judged.broken,
+        slot_id=wanted.slot_id,
+        is_overruled=wanted.override_reason is not None,
+    )
     if refusal is not None and judged.starts_at > judged.now:
         raise refusal
     return [str(rule) for rule in judged.broken]

@@ -27,17 +27,13 @@ CREATE FUNCTION booking.next_period(begins timestamptz, period text, zone text)
 SELECT ((begins AT TIME ZONE zone) + ('1 ' || period)::interval) AT TIME ZONE zone
 $$;
 
--- What is known of a provider between two instants, for a patient where one is named.
---   away           when the provider is off
---   licensed       when the provider may see this patient; null where nobody asks
---   patient_full   when the patient has as many visits of the type as they may
---   provider_full  when the provider has
-CREATE FUNCTION booking.facts_for(
-    brand text, provider bigint, patient text, wanted_type text, terms booking.terms,
-    from_at timestamptz, until_at timestamptz, ignored_visit text)
-    RETURNS TABLE (
-        away tstzmultirange, licensed tstzmultirange, patient_full tstzmultirange,
-        provider_full tstzmultirange)
+-- Whether a provider is there between two instants, and for a patient where one is named.
+--   away      when the provider is off
+--   licensed  when the provider may see this patient; null where nobody asks
+CREATE FUNCTION booking.presence_for(
+    brand text, provider bigint, patient text, terms booking.terms,
+    from_at timestamptz, until_at timestamptz)
+    RETURNS TABLE (away tstzmultirange, licensed tstzmultirange)
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
 SELECT
@@ -54,7 +50,21 @@ SELECT
         FROM booking.licence AS l
         JOIN booking.patient_region AS r
             ON r.brand_id = brand AND r.patient_id = patient AND r.region = l.region
-        WHERE l.provider_no = provider AND l.brand_id = brand), '{}') END,
+        WHERE l.provider_no = provider AND l.brand_id = brand), '{}') END
+$$;
+
+-- presence_for, and what is counted for caps besides.
+--   patient_full   when the patient has as many visits of the type as they may
+--   provider_full  when the provider has
+CREATE FUNCTION booking.facts_for(
+    brand text, provider bigint, patient text, wanted_type text, terms booking.terms,
+    from_at timestamptz, until_at timestamptz, ignored_visit text)
+    RETURNS TABLE (
+        away tstzmultirange, licensed tstzmultirange, patient_full tstzmultirange,
+        provider_full tstzmultirange)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT presence.away, presence.licensed,
     CASE WHEN (terms).patient_cap IS NOT NULL AND patient IS NOT NULL THEN (
         SELECT range_agg(tstzrange(period, booking.next_period(period, cap_period, zone)))
         FROM (
@@ -82,6 +92,7 @@ SELECT
                 AND v.starts_at < until_at + interval '2 days'
             GROUP BY 1
             HAVING count(*) >= (terms).provider_day_cap) AS full_day (day, zone)) END
+FROM booking.presence_for(brand, provider, patient, terms, from_at, until_at) AS presence
 $$;
 
 -- When the provider's time is held, and when it is taken for good, in whatever brand.
@@ -138,4 +149,27 @@ SELECT array_remove(ARRAY[
                   AND NOT busy && tstzrange(starts_at, ends_at))
          THEN 'buffers' END
 ]::text[], NULL)
+$$;
+
+-- The rules that a held visit would break if it were confirmed now; its own time is ignored, and it
+-- is judged as asked for when it was held. What is taken is the referee's. In plpgsql because it is
+-- called by name: a plan of its own, kept by the session, costs nothing to those who never call it.
+CREATE FUNCTION booking.broken_by_confirming(held booking.visit, by_patient boolean)
+    RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    RETURN (
+        SELECT booking.broken_rules(
+            held.visit_type, by_patient, held.created_at, held.starts_at, held.ends_at,
+            s.visit_types, terms, terms IS NULL,
+            facts.away, facts.licensed, facts.patient_full, facts.provider_full, NULL, NULL)
+        FROM booking.slot AS s
+        LEFT JOIN LATERAL booking.terms_for(
+            held.brand_id, held.visit_type, held.provider_no) AS terms ON true
+        CROSS JOIN LATERAL booking.facts_for(
+            held.brand_id, held.provider_no, held.patient_id, held.visit_type, terms,
+            held.starts_at, held.ends_at, held.visit_id) AS facts
+        WHERE s.brand_id = held.brand_id AND s.slot_id = held.slot_id);
+END
 $$;

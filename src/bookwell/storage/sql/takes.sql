@@ -4,8 +4,8 @@
 -- unless the referee (visit_provider_no_overlap) objects, and write its event, audit and idempotency
 -- rows. Answers one row; visit_id is null where nothing was taken, and the other columns say why.
 -- What is counted for a cap must be seen behind the locks of provider and patient, and this
--- statement sees what was before it began: so capped visits are taken by whoever has those locks
--- already (has_locks), and others hear needs_locks.
+-- statement sees what was before it began. So a capped visit is taken by whoever has those locks and
+-- has counted already (has_locks); others hear needs_locks.
 WITH wanted AS (
     SELECT slot_id, provider_no
     FROM booking.slot
@@ -31,9 +31,9 @@ WITH wanted AS (
     FROM offered
     LEFT JOIN LATERAL booking.terms_for(:brand_id, :judged_type::text, offered.provider_no) AS terms
         ON true
-    CROSS JOIN LATERAL booking.facts_for(
-        :brand_id, offered.provider_no, :patient_id, :judged_type, terms, offered.starts_at,
-        offered.ends_at, NULL) AS facts
+    CROSS JOIN LATERAL booking.presence_for(
+        :brand_id, offered.provider_no, :patient_id, terms, offered.starts_at, offered.ends_at)
+        AS facts
 ), judged AS MATERIALIZED (
     SELECT slot_id, starts_at, ends_at, provider_no, provider_id, (terms).terms_no,
            CASE WHEN (terms).buffer_before_minutes > 0 AND 'buffers' <> ALL (:overruled::text[])
@@ -45,7 +45,7 @@ WITH wanted AS (
            is_capped AND NOT :has_locks::boolean AS needs_locks,
            booking.broken_rules(
                :judged_type, :by_patient::boolean, booking.now(), starts_at, ends_at, visit_types,
-               terms, is_unknown_type, away, licensed, patient_full, provider_full, NULL, NULL)
+               terms, is_unknown_type, away, licensed, NULL, NULL, NULL, NULL)
                AS broken
     FROM known
 ), patient AS (
@@ -190,9 +190,9 @@ WITH wanted AS MATERIALIZED (
         SELECT t AS terms
         FROM booking.terms_for(wanted.brand_id, wanted.judged_type, wanted.provider_no) AS t
         OFFSET 0) AS its ON true
-    CROSS JOIN LATERAL booking.facts_for(
-        wanted.brand_id, wanted.provider_no, wanted.patient_id, wanted.judged_type, its.terms,
-        offered.starts_at, offered.ends_at, NULL) AS facts
+    CROSS JOIN LATERAL booking.presence_for(
+        wanted.brand_id, wanted.provider_no, wanted.patient_id, its.terms, offered.starts_at,
+        offered.ends_at) AS facts
 ), candidate AS MATERIALIZED (
     SELECT wanted.*, known.starts_at, known.ends_at, offered.offering_provider_id,
            place.hold_place, (known.terms).terms_no,
@@ -210,8 +210,7 @@ WITH wanted AS MATERIALIZED (
                         THEN EXISTS (
                             SELECT FROM booking.visit_type AS vt
                             WHERE vt.brand_id = wanted.brand_id) END,
-                   known.away, known.licensed, known.patient_full, known.provider_full,
-                   NULL, NULL) = '{}' AS keeps_rules,
+                   known.away, known.licensed, NULL, NULL, NULL, NULL) = '{}' AS keeps_rules,
            patient.patient_id IS NOT NULL AS patient_found,
            wanted.key IS NOT NULL AND EXISTS (
                SELECT FROM booking.idempotency AS i
