@@ -167,6 +167,16 @@ class Clinic:
         )
         return secret
 
+    def visit_type(self, brand_id: str = LOOP, **terms: object) -> str:
+        """A visit type of the brand's own, half an hour long unless `terms` say otherwise.
+
+        With its first type a brand takes no others, so it also gets the one that tests book.
+        """
+        visit_type = self.new_id("type")
+        self.world.add_visit_type("follow_up", brand_id, duration_minutes=1)
+        self.world.add_visit_type(visit_type, brand_id, **terms)
+        return visit_type
+
     def visit(self, slot_id: str | None = None, **wanted: str) -> dict[str, Any]:
         """A visit that staff booked: Ada's, unless another patient is named."""
         booked = self.post("/v1/visits", self.world.book(slot_id or self.slot(), **wanted))

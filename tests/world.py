@@ -5,6 +5,7 @@ service never sets itself up through the service.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -75,6 +76,45 @@ class World:
         )
         return slot_id
 
+    def add_visit_type(
+        self, visit_type: str, brand_id: str = LOOP, *, provider_id: str | None = None, **terms: object
+    ) -> None:
+        """A visit type with these terms, or a provider's override of one, in plain SQL.
+
+        What is there already stays as it is.
+        """
+        wanted = {**_TERMS, **terms}
+        columns = ", ".join(wanted)
+        places = ", ".join(["%s"] * len(wanted))
+        ((terms_no,),) = self.sql(
+            f"INSERT INTO booking.terms (brand_id, digest, {columns})"  # noqa: S608 - our own names
+            f" VALUES (%s, sha256(%s), {places}) RETURNING terms_no",
+            brand_id,
+            uuid4().bytes,
+            *wanted.values(),
+        )
+        if provider_id is None:
+            self.sql(
+                "INSERT INTO booking.visit_type (brand_id, visit_type, name, terms_no)"
+                " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                brand_id,
+                visit_type,
+                visit_type.title(),
+                terms_no,
+            )
+            return
+        self.sql(
+            "INSERT INTO booking.visit_type_override"
+            " (brand_id, visit_type, provider_no, fields, terms_no)"
+            " SELECT %s, %s, provider_no, %s, %s FROM booking.provider WHERE provider_id = %s"
+            " ON CONFLICT DO NOTHING",
+            brand_id,
+            visit_type,
+            json.dumps(terms),
+            terms_no,
+            provider_id,
+        )
+
     def book(self, slot_id: str, **more: str) -> dict[str, str]:
         """The body that books this slot for Ada at loop."""
         return {
@@ -85,6 +125,29 @@ class World:
             **more,
         }
 
+
+_TERMS = {
+    "is_offered": True,
+    "duration_minutes": 30,
+    "buffer_before_minutes": 0,
+    "buffer_after_minutes": 0,
+    "grid_minutes": 30,
+    "notice_minutes": 0,
+    "horizon_days": 365,
+    "modality": "video",
+    "booked_by": "patient",
+    "licence_required": False,
+    "time_zone": "UTC",
+    "patient_cap": None,
+    "patient_cap_period": "day",
+    "provider_day_cap": None,
+    "cancel_late_minutes": 0,
+    "cancel_cutoff_minutes": 0,
+    "reschedule_late_minutes": 0,
+    "reschedule_cutoff_minutes": 0,
+    "late_cancel_price_minor": None,
+    "late_cancel_currency": None,
+}
 
 _TOKENS = [
     ("tok-pat-ada", LOOP, "patient", "sub-ada", ALL_SCOPES),

@@ -15,7 +15,18 @@ from bookwell import logs
 from bookwell.domain.errors import BookwellError
 from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
-from bookwell.http import admin, health, holds, office_hours, openapi, slots, tokens, visits
+from bookwell.http import (
+    admin,
+    health,
+    holds,
+    office_hours,
+    openapi,
+    slots,
+    tokens,
+    visit_type_overrides,
+    visit_types,
+    visits,
+)
 from bookwell.http.bodies import JsonRequest
 from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
@@ -57,6 +68,8 @@ def routes(settings: Settings | None = None) -> Litestar:
             *visits.ROUTES,
             *holds.ROUTES,
             *slots.ROUTES,
+            *visit_types.ROUTES,
+            *visit_type_overrides.ROUTES,
             *office_hours.ROUTES,
             *admin.ROUTES,
             *tokens.ROUTES,

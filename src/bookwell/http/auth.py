@@ -13,7 +13,7 @@ from bookwell.domain.errors import (
     NotFound,
     Unauthenticated,
 )
-from bookwell.domain.ids import VISIBLE
+from bookwell.domain.ids import VISIBLE, VISIT_TYPE
 from bookwell.http.facts import AnyConnection, facts_of
 from bookwell.http.paths import slashes_restored
 from bookwell.http.plugged import plugged_into
@@ -23,6 +23,8 @@ BRAND_HEADER = "X-Brand-Id"
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 TOKEN_LENGTH_MAX = 4096
 _VISIBLE = re.compile(VISIBLE)
+# What may stand in a path: an id, and where a visit type does, a clinic's own words.
+_IN_PATH = {"visit_type": re.compile(VISIT_TYPE)}
 
 
 async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
@@ -45,7 +47,7 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
     for name, value in connection.path_params.items():
         connection.path_params[name] = slashes_restored(value)
         # An id that no id can be is nobody's; PostgreSQL need not be asked.
-        if not _VISIBLE.fullmatch(connection.path_params[name]):
+        if not _IN_PATH.get(name, _VISIBLE).fullmatch(connection.path_params[name]):
             raise NotFound
 
 

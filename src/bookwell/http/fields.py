@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.ids import VISIBLE, VISIT_TYPE
+from bookwell.domain.visit_types import CURRENCY
 
 _NO_NUL = r"^[^\x00]*(?![\s\S])"
 
@@ -27,6 +28,7 @@ _IN_WORDS = {
     VISIT_TYPE: "must be 1 to 128 characters, none of them a control character",
     _NO_NUL: "must not contain the NUL character",
     _SLUG: "must be lower-case letters and digits, with single hyphens between them",
+    CURRENCY: "must be three capital letters such as EUR",
     WALL_TIME: "must be a time of day such as 09:30",
 }
 

@@ -26,6 +26,7 @@ MEANING: dict[str, type[BookwellError]] = {
     "patient_brand_exists": NotFound,
     "provider_brand_exists": NotFound,
     "affiliation_brand_exists": NotFound,
+    "terms_brand_exists": NotFound,
 }
 
 IDEMPOTENCY_KEY_ONCE = "idempotency_key_once"
