@@ -1,24 +1,25 @@
 """Public holidays by region: a country, or a part of one, as the `holidays` package knows them."""
 
+import re
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import holidays
 
 from bookwell.domain.errors import InvalidInput
 
-# "DE", or "DE-BE": the country's code, and after the first hyphen the code of its part.
-_SEPARATOR = "-"
+# "DE" or "DE-BE": the country's two letters (ISO 3166-1), and the package's name of the part.
+_REGION = re.compile(r"([A-Z]{2})(?:-(.{1,64}))?")
+# Any year: whether a region is known does not depend on it.
+_SOME_YEAR = 2027
 
 
 def check_region(region: str, *, field: str = "holiday_region") -> None:
     """Raise InvalidInput naming the field, unless there is a calendar for the region."""
-    country, separator, part = region.partition(_SEPARATOR)
-    parts = _parts_by_country().get(country)
-    if parts is None or (separator and part not in parts):
-        raise InvalidInput(
-            f"{field} must be a country or a part of one, such as DE or DE-BE.", field=field
-        )
+    try:
+        public_holidays(region, _SOME_YEAR)
+    except InvalidInput as refusal:
+        raise _unknown(field) from refusal
 
 
 @lru_cache(maxsize=1024)
@@ -30,13 +31,17 @@ def public_holidays(region: str, year: int) -> frozenset[date]:
     Raises:
         InvalidInput: There is no calendar for the region.
     """
-    check_region(region)
-    country, _, part = region.partition(_SEPARATOR)
-    calendar = holidays.country_holidays(country, subdiv=part or None, years=year)
+    said = _REGION.fullmatch(region)
+    if said is None:
+        raise _unknown("holiday_region")
+    try:
+        calendar = holidays.country_holidays(said[1], subdiv=said[2], years=year)
+    except NotImplementedError:
+        raise _unknown("holiday_region") from None
     return frozenset(day for day in calendar if day.year == year)
 
 
-@cache
-def _parts_by_country() -> dict[str, frozenset[str]]:
-    listed = holidays.list_supported_countries()
-    return {country: frozenset(parts) for country, parts in listed.items()}
+def _unknown(field: str) -> InvalidInput:
+    return InvalidInput(
+        f"{field} must be a country or a part of one, such as DE or DE-BE.", field=field
+    )

@@ -8,10 +8,12 @@ its next day, as the usual libraries do.
 
 import re
 from calendar import isleap, monthrange
-from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -24,10 +26,12 @@ COUNT_MAX = 1000
 # COUNT is counted from the first day on, year by year, so the years must be few.
 FIRST_YEAR, LAST_YEAR = 2000, 2199
 
+# The ordinal of the first day of the first week there is.
+_A_MONDAY = 1
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _ORDINAL_WEEKDAY = re.compile(rf"([+-]?[0-9]{{1,2}})?({'|'.join(_WEEKDAYS)})")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,6}")
-_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_DATE = re.compile(r"[0-9]{8}")
 # Ordinals of a weekday in a month and in a year, days of a month, and days of a year.
 _WEEKS_OF_MONTH, _WEEKS_OF_YEAR, _DAYS_OF_MONTH, _DAYS_OF_YEAR = 5, 53, 31, 366
 
@@ -64,29 +68,26 @@ class Recurrence(Struct, frozen=True, kw_only=True):
             return structs.replace(self, by_month=(day.month,), by_month_day=(day.day,))
         return structs.replace(self, by_month_day=(day.day,))
 
-    def takes(self, day: date) -> bool:
-        """Whether the BY parts, positions aside, let this day pass."""
-        if self.by_month and day.month not in self.by_month:
-            return False
-        if self.by_month_day:
-            from_end = day.day - monthrange(day.year, day.month)[1] - 1
-            if day.day not in self.by_month_day and from_end not in self.by_month_day:
-                return False
-        if not self.by_day:
-            return True
-        weekday = day.weekday()
-        return any(
-            of == weekday and (not ordinal or ordinal in self._ordinals(day))
-            for ordinal, of in self.by_day
-        )
+    def period(self, day: date) -> int:
+        """The number of the day's period, counted from some day long ago."""
+        match self.frequency:
+            case Frequency.DAILY:
+                return day.toordinal()
+            case Frequency.WEEKLY:
+                return (day.toordinal() - _A_MONDAY - self.week_begins) // 7
+            case Frequency.MONTHLY:
+                return day.year * 12 + day.month
+            case Frequency.YEARLY:
+                return day.year
 
-    def _ordinals(self, day: date) -> tuple[int, int]:
-        """The how-manieth of its weekday the day is, from the start and (below 0) the end."""
-        if self.frequency is Frequency.YEARLY and not self.by_month:
-            number, last = day.timetuple().tm_yday, 366 if isleap(day.year) else 365
-        else:
-            number, last = day.day, monthrange(day.year, day.month)[1]
-        return (number - 1) // 7 + 1, -((last - number) // 7 + 1)
+
+class _Day(NamedTuple):
+    """A day with its numbers, from the start and, below 0, from the end: as the BY parts ask."""
+
+    day: date
+    month_days: tuple[int, int]
+    in_month: frozenset[tuple[int, int]]
+    in_year: frozenset[tuple[int, int]]
 
 
 def read_rrule(text: str, *, field: str) -> Recurrence:
@@ -124,43 +125,57 @@ def days_of_year(text: str, starts_on: date, year: int) -> frozenset[date]:
 def _days_of_year(recurrence: Recurrence, starts_on: date, year: int) -> tuple[date, ...]:
     """The days of one year in order, COUNT and UNTIL not applied."""
     rule = recurrence.starting(starts_on)
-    found = []
-    for first, length in _periods(rule, starts_on, year):
-        days = [day for day in _each(first, length) if rule.takes(day)]
-        if rule.by_position:
-            days = _at_positions(days, rule.by_position)
-        found += [day for day in days if day.year == year and day >= starts_on]
-    return tuple(found)
+    first_period = rule.period(starts_on)
+    days = [
+        day
+        for day in _matching(rule, year)
+        if (rule.period(day) - first_period) % rule.interval == 0
+    ]
+    if rule.by_position:
+        days = [
+            day
+            for _, alike in groupby(days, key=rule.period)
+            for day in _at_positions(list(alike), rule.by_position)
+        ]
+    return tuple(day for day in days if day.year == year and day >= starts_on)
 
 
-def _periods(rule: Recurrence, starts_on: date, year: int) -> Iterator[tuple[date, int]]:
-    """The first day and the length of each period that reaches into the year and is its turn."""
-    new_year = date(year, 1, 1)
-    length = 366 if isleap(year) else 365
-    if rule.frequency is Frequency.YEARLY:
-        if year >= starts_on.year and (year - starts_on.year) % rule.interval == 0:
-            yield new_year, length
-    elif rule.frequency is Frequency.MONTHLY:
-        for month in range(1, 13):
-            turn = (year - starts_on.year) * 12 + month - starts_on.month
-            if turn >= 0 and turn % rule.interval == 0:
-                yield date(year, month, 1), monthrange(year, month)[1]
-    else:
-        days = 7 if rule.frequency is Frequency.WEEKLY else 1
-        begin = starts_on
-        if days > 1:
-            begin -= timedelta(days=(starts_on.weekday() - rule.week_begins) % 7)
-        step = days * rule.interval
-        # The last turn that begins before the year may reach into it.
-        turns = max(0, -(-((new_year - begin).days - days + 1) // step))
-        first = begin + timedelta(days=turns * step)
-        while first.year <= year:
-            yield first, days
-            first += timedelta(days=step)
+def _matching(rule: Recurrence, year: int) -> list[date]:
+    """The days of the year, and of its outermost weeks, that all BY parts but positions take."""
+    months, by_day = frozenset(rule.by_month or range(1, 13)), frozenset(rule.by_day)
+    month_days = frozenset(rule.by_month_day)
+    of_year = rule.frequency is Frequency.YEARLY and not rule.by_month
+    return [
+        each.day
+        for each in _calendar(year)
+        if each.day.month in months
+        and (not month_days or not month_days.isdisjoint(each.month_days))
+        and (not by_day or not by_day.isdisjoint(each.in_year if of_year else each.in_month))
+    ]
 
 
-def _each(first: date, length: int) -> Iterator[date]:
-    return (first + timedelta(days=number) for number in range(length))
+@lru_cache(maxsize=256)
+def _calendar(year: int) -> tuple[_Day, ...]:
+    """The days of the year, and of the weeks that reach into it whichever day they begin on."""
+    first, last = date(year, 1, 1) - timedelta(days=6), date(year, 12, 31) + timedelta(days=6)
+    return tuple(_numbered(first + timedelta(days=n)) for n in range((last - first).days + 1))
+
+
+def _numbered(day: date) -> _Day:
+    month_length = monthrange(day.year, day.month)[1]
+    year_length = 366 if isleap(day.year) else 365
+    return _Day(
+        day,
+        (day.day, day.day - month_length - 1),
+        _ordinals(day.weekday(), day.day, month_length),
+        _ordinals(day.weekday(), day.timetuple().tm_yday, year_length),
+    )
+
+
+def _ordinals(weekday: int, number: int, length: int) -> frozenset[tuple[int, int]]:
+    """Each `by_day` that means the day with this number in a month or year of that length."""
+    ordinals = (0, (number - 1) // 7 + 1, -((length - number) // 7 + 1))
+    return frozenset((ordinal, weekday) for ordinal in ordinals)
 
 
 def _at_positions(days: list[date], positions: tuple[int, ...]) -> list[date]:
@@ -266,11 +281,10 @@ def _weekdays(name: str, value: str) -> tuple[tuple[int, int], ...]:
 
 
 def _date(name: str, value: str) -> date:
-    said = _DATE.fullmatch(value)
-    try:
-        return date(*(int(number) for number in said.groups() if said)) if said else date(0, 0, 0)
-    except ValueError:
-        raise ValueError(f"must have a date such as 20270131 as {name}.") from None
+    if _DATE.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise ValueError(f"must have a date such as 20270131 as {name}.")
 
 
 _READERS = {
