@@ -225,6 +225,9 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "get_visit": lambda clinic: Call(
         path=f"/v1/visits/{clinic.visit()['id']}", token=clinic.world.staff
     ),
+    "quote_cancellation": lambda clinic: Call(
+        path=f"/v1/visits/{clinic.visit()['id']}/cancel/quote", token=clinic.world.staff
+    ),
     "hold_slot": _hold_slot,
     "confirm_visit": _confirm_visit,
     "cancel_visit": _of_visit("cancel", {"reason": "ill"}),

@@ -21,8 +21,10 @@ from bookwell.http import (
     holds,
     office_hours,
     openapi,
+    quotes,
     slots,
     tokens,
+    visit_changes,
     visit_type_overrides,
     visit_types,
     visits,
@@ -47,12 +49,12 @@ EXPIRE_SECONDS = 1.0
 # What is asked for all day long.
 THIN = (
     visits.book_visit,
-    visits.cancel_visit,
+    visit_changes.cancel_visit,
     visits.get_visit,
     visits.list_visits,
     slots.list_slots,
     holds.hold_slot,
-    visits.confirm_visit,
+    visit_changes.confirm_visit,
 )
 
 _log = structlog.get_logger("bookwell.app")
@@ -66,6 +68,8 @@ def routes(settings: Settings | None = None) -> Litestar:
     return Litestar(
         route_handlers=[
             *visits.ROUTES,
+            *visit_changes.ROUTES,
+            *quotes.ROUTES,
             *holds.ROUTES,
             *slots.ROUTES,
             *visit_types.ROUTES,

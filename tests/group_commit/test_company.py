@@ -22,7 +22,8 @@ from bookwell.storage.database import Database
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.idempotency import Replayed
 from bookwell.storage.statements import STATEMENTS
-from bookwell.usecases.visits import change_visit, take_slot
+from bookwell.usecases.visit_changes import change_visit
+from bookwell.usecases.visits import take_slot
 from conftest import clone
 from world import LOOP, LOOPBIO, populate
 

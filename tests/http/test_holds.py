@@ -44,6 +44,7 @@ def test_a_held_visit_says_all_of_itself(clinic: Clinic) -> None:
         "start_time": said(starts_at),
         "end_time": said(starts_at + timedelta(minutes=45)),
         "hold_expires_at": later(visit["created_at"], minutes=MINUTES),
+        "late_cancel": None,
         "version": 1,
     }
     assert answer.headers["ETag"] == '"1"'

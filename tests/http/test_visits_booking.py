@@ -48,6 +48,7 @@ def test_a_booked_visit_says_all_of_itself(clinic: Clinic) -> None:
         "start_time": said(starts_at),
         "end_time": said(starts_at + timedelta(minutes=45)),
         "hold_expires_at": None,
+        "late_cancel": None,
         "version": 1,
     }
     assert INSTANT.fullmatch(visit["created_at"])

@@ -227,6 +227,7 @@ ANY_PATIENT = statuses(403, 403, 403, 403)
 PATH_OF_VISIT = {
     "get_visit": "",
     "cancel_visit": "/cancel",
+    "quote_cancellation": "/cancel/quote",
     "check_in_visit": "/check-in",
     "complete_visit": "/complete",
     "mark_no_show": "/no-show",

@@ -14,14 +14,10 @@ from bookwell.domain.holds import HoldTerms
 from bookwell.domain.visits import CANCEL, CONFIRM, Change, Visit, VisitStatus, Wanted
 from bookwell.storage import holds
 from bookwell.storage.database import Database
+from bookwell.usecases.moves import reschedule_visit
 from bookwell.usecases.slots import delete_slot
-from bookwell.usecases.visits import (
-    change_visit,
-    get_visit,
-    list_visits,
-    reschedule_visit,
-    take_slot,
-)
+from bookwell.usecases.visit_changes import change_visit
+from bookwell.usecases.visits import get_visit, list_visits, take_slot
 from waiting import sessions_wait_for_locks
 from world import LOOP, World
 

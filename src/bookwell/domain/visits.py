@@ -44,6 +44,7 @@ class Visit(Struct, frozen=True, kw_only=True):
     `reason`, `notes` and `cancel_reason` are protected health information: they go to the caller
     and to the database, and nowhere else. `version` counts the changes from 1, and is the number
     of the visit's newest event. `hold_expires_at` is there while it is held, and once expired.
+    `cancelled_late` says whether it was cancelled late, if it was cancelled under terms.
     """
 
     visit_id: str
@@ -63,6 +64,7 @@ class Visit(Struct, frozen=True, kw_only=True):
     starts_at: datetime
     ends_at: datetime
     hold_expires_at: datetime | None = None
+    cancelled_late: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

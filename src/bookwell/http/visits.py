@@ -10,16 +10,7 @@ from msgspec.structs import replace
 
 from bookwell.domain.callers import Call
 from bookwell.domain.errors import Forbidden
-from bookwell.domain.visits import (
-    CANCEL,
-    CHECK_IN,
-    COMPLETE,
-    CONFIRM,
-    MARK_NO_SHOW,
-    Change,
-    Visit,
-    Wanted,
-)
+from bookwell.domain.visits import CONFIRM, Change, Visit, Wanted
 from bookwell.http.auth import caller_of
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of, etag, versions_wanted
 from bookwell.http.fields import Id, Notes, OverrideReason, Reason, VisitType, or_none
@@ -32,13 +23,14 @@ from bookwell.http.paging import (
     write_cursor,
 )
 from bookwell.http.routes import PathId, operation, refusals
-from bookwell.usecases import visits
+from bookwell.usecases import visit_changes, visits
 
 
 class VisitBody(Struct, kw_only=True):
     """A visit. `version` is also its ETag; `start_time` and `end_time` are its slot's.
 
-    `hold_expires_at` is there while it is held, and once it is expired.
+    `hold_expires_at` is there while it is held, and once it is expired. `late_cancel` says whether
+    it was cancelled late under the terms it was booked under; null where it has none.
     """
 
     id: str
@@ -57,6 +49,7 @@ class VisitBody(Struct, kw_only=True):
     start_time: datetime
     end_time: datetime
     hold_expires_at: datetime | None
+    late_cancel: bool | None
     version: int
 
 
@@ -81,32 +74,6 @@ class BookVisit(Struct, kw_only=True):
     override_reason: OverrideReason | UnsetType = UNSET
 
 
-class ConfirmVisit(Struct, kw_only=True):
-    """What to say of the visit now that was not said when it was held."""
-
-    visit_type: VisitType | UnsetType = UNSET
-    reason: Reason | UnsetType | None = UNSET
-    notes: Notes | UnsetType | None = UNSET
-
-
-class CancelVisit(Struct, kw_only=True):
-    """Why it is cancelled, if somebody wants to say."""
-
-    reason: Reason | UnsetType = UNSET
-
-
-class RescheduleVisit(Struct, kw_only=True):
-    """Where to move it."""
-
-    new_slot_id: Id
-
-
-class CompleteVisit(Struct, kw_only=True):
-    """Notes to leave with the visit, if there are any."""
-
-    notes: Notes | UnsetType = UNSET
-
-
 def visit_body(visit: Visit) -> VisitBody:
     return VisitBody(
         id=visit.visit_id,
@@ -125,6 +92,7 @@ def visit_body(visit: Visit) -> VisitBody:
         start_time=visit.starts_at,
         end_time=visit.ends_at,
         hold_expires_at=visit.hold_expires_at,
+        late_cancel=visit.cancelled_late,
         version=visit.version,
     )
 
@@ -179,7 +147,7 @@ async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response
     """
     call = await call_of(request, brand_id=data.brand_id)
     if data.hold_id is not UNSET:
-        return await _change(
+        return await change_visit(
             request,
             Change(
                 visit_id=data.hold_id,
@@ -190,6 +158,7 @@ async def book_visit(request: AnyRequest, data: JSONBody[BookVisit]) -> Response
                 visit_type=data.visit_type,
                 reason=or_none(data.reason),
                 notes=or_none(data.notes),
+                override_reason=or_none(data.override_reason),
             ),
             call=call,
             status_code=201,
@@ -220,144 +189,14 @@ async def get_visit(request: AnyRequest, visit_id: PathId) -> Response[VisitBody
     return Response(visit_body(visit), headers={"ETag": etag(visit.version)})
 
 
-@post(
-    "/v1/visits/{id:str}/confirm",
-    **operation("confirm_visit", "Confirm a held visit", tag="visits", scope="write:visits"),
-    status_code=200,
-    response_description="Visit booked",
-    responses=refusals(
-        {
-            404: "Not found",
-            410: "The hold has expired",
-            412: "Cannot confirm visit in current status",
-        }
-    ),
-)
-async def confirm_visit(
-    request: AnyRequest,
-    visit_id: PathId,
-    data: JSONBody[ConfirmVisit | None] = None,
-) -> Response[VisitBody]:
-    """Book a held visit. What is given here replaces what was said when it was held."""
-    said = data or ConfirmVisit()
-    return await _change(
-        request,
-        Change(
-            visit_id=visit_id,
-            transition=CONFIRM,
-            visit_type=or_none(said.visit_type),
-            reason=or_none(said.reason),
-            notes=or_none(said.notes),
-        ),
-    )
-
-
-@post(
-    "/v1/visits/{id:str}/cancel",
-    **operation("cancel_visit", "Cancel a visit", tag="visits", scope="write:visits"),
-    status_code=200,
-    response_description="Visit cancelled",
-    responses=refusals({404: "Not found", 412: "Cannot cancel visit in current status"}),
-)
-async def cancel_visit(
-    request: AnyRequest,
-    visit_id: PathId,
-    data: JSONBody[CancelVisit | None] = None,
-) -> Response[VisitBody]:
-    """Cancel a held or booked visit; its time is free at once. The body may be absent or empty."""
-    reason = or_none(data.reason) if data else None
-    return await _change(
-        request, Change(visit_id=visit_id, transition=CANCEL, cancel_reason=reason)
-    )
-
-
-@post(
-    "/v1/visits/{id:str}/reschedule",
-    **operation("reschedule_visit", "Reschedule a visit", tag="visits", scope="write:visits"),
-    status_code=200,
-    response_description="Visit rescheduled",
-    responses=refusals(
-        {
-            404: "Not found",
-            409: "New slot already booked",
-            412: "Cannot reschedule visit in current status",
-        }
-    ),
-)
-async def reschedule_visit(
-    request: AnyRequest,
-    visit_id: PathId,
-    data: JSONBody[RescheduleVisit],
-) -> Response[VisitBody]:
-    """Move a booked visit to another slot. It keeps its id; a failed move changes nothing."""
-    moved = visits.reschedule_visit(
-        database_of(request),
-        await call_of(request),
-        visit_id,
-        new_slot_id=data.new_slot_id,
-        versions=versions_wanted(request),
-    )
-    return await answer(moved, Visit, visit_body)
-
-
-@post(
-    "/v1/visits/{id:str}/check-in",
-    **operation("check_in_visit", "Check a visit in", tag="visits", scope="write:visits"),
-    status_code=200,
-    response_description="Visit checked in",
-    responses=refusals({404: "Not found", 412: "Cannot check in visit in current status"}),
-)
-async def check_in_visit(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
-    """The patient is there."""
-    return await _change(request, Change(visit_id=visit_id, transition=CHECK_IN))
-
-
-@post(
-    "/v1/visits/{id:str}/complete",
-    **operation("complete_visit", "Complete a visit", tag="visits", scope="write:visits"),
-    status_code=200,
-    response_description="Visit completed",
-    responses=refusals({404: "Not found", 412: "Cannot complete visit in current status"}),
-)
-async def complete_visit(
-    request: AnyRequest,
-    visit_id: PathId,
-    data: JSONBody[CompleteVisit | None] = None,
-) -> Response[VisitBody]:
-    """The visit took place. Notes given here replace the visit's. For staff and services."""
-    notes = or_none(data.notes) if data else None
-    return await _change(request, Change(visit_id=visit_id, transition=COMPLETE, notes=notes))
-
-
-@post(
-    "/v1/visits/{id:str}/no-show",
-    **operation("mark_no_show", "Mark a visit as missed", tag="visits", scope="write:visits"),
-    status_code=200,
-    response_description="Visit marked as no-show",
-    responses=refusals({404: "Not found", 412: "Cannot mark visit as no-show in current status"}),
-)
-async def mark_no_show(request: AnyRequest, visit_id: PathId) -> Response[VisitBody]:
-    """The patient did not come; possible once the slot has begun. For staff and services."""
-    return await _change(request, Change(visit_id=visit_id, transition=MARK_NO_SHOW))
-
-
-async def _change(
+async def change_visit(
     request: AnyRequest, change: Change, *, call: Call | None = None, status_code: int = 200
 ) -> Response[VisitBody]:
+    """The answer to a change of a visit that is as If-Match says, if it says so."""
     call = call or await call_of(request)
     change = replace(change, versions=versions_wanted(request))
-    changed = visits.change_visit(database_of(request), call, change)
+    changed = visit_changes.change_visit(database_of(request), call, change)
     return await answer(changed, Visit, visit_body, status_code=status_code)
 
 
-ROUTES = [
-    list_visits,
-    book_visit,
-    get_visit,
-    confirm_visit,
-    cancel_visit,
-    reschedule_visit,
-    check_in_visit,
-    complete_visit,
-    mark_no_show,
-]
+ROUTES = [list_visits, book_visit, get_visit]

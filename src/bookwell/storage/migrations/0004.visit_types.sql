@@ -150,3 +150,16 @@ SELECT int8range(v.provider_no, v.provider_no, '[]') AS provider,
 FROM booking.visit AS v
 WHERE v.status IN ('held', 'booked', 'checked_in')
     AND (v.status <> 'held' OR v.hold_expires_at > booking.now());
+
+-- As in 0002, with what a cancellation was.
+CREATE OR REPLACE VIEW booking.visit_seen AS
+SELECT v.visit_id, v.brand_id, v.patient_id, p.provider_id, v.slot_id,
+       CASE WHEN is_past THEN 'expired' ELSE v.status END AS status,
+       v.visit_type, v.reason, v.notes, v.cancelled_at, v.cancel_reason, v.created_at,
+       CASE WHEN is_past THEN v.hold_expires_at ELSE v.updated_at END AS updated_at,
+       CASE WHEN is_past THEN v.version + 1 ELSE v.version END AS version,
+       v.starts_at, v.ends_at, v.hold_expires_at, v.cancelled_late
+FROM booking.visit AS v
+JOIN booking.provider AS p USING (provider_no)
+CROSS JOIN LATERAL (
+    SELECT v.status = 'held' AND v.hold_expires_at <= booking.now() AS is_past) AS hold;

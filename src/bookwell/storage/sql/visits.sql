@@ -1,7 +1,10 @@
 -- name: change_visit_status^
 -- Confirm, cancel, check in, complete, mark as no-show: the visit after the change, or no row where it
--- is not in one of the statuses the change may start from, or is a hold past its time. The caller
--- then reads the visit to say why. Behind the provider's lock as everything that touches the
+-- is not in one of the statuses the change may start from, is a hold past its time, or its terms or
+-- the booking rules do not allow it. The caller then reads the visit to say why. With is_judged the
+-- caller has judged the rules, and override is what the audit says of those that were overruled; a
+-- visit that is confirmed as another type than it was held as comes with the terms it then has, and
+-- the time they take. Behind the provider's lock as everything that touches the
 -- provider's time: a visit that goes on taking it is compared with all others again.
 WITH provider AS (
     SELECT provider_no, provider_id
@@ -21,7 +24,16 @@ WITH provider AS (
         updated_at = booking.now(),
         cancelled_at = CASE WHEN :to_status = 'cancelled' THEN booking.now() END,
         cancel_reason = CASE WHEN :to_status = 'cancelled' THEN :cancel_reason END,
+        cancelled_late = CASE WHEN :to_status = 'cancelled' AND v.status = 'booked' THEN (
+            SELECT t.cancel_late_minutes > 0
+                AND booking.now() >= v.starts_at - make_interval(mins => t.cancel_late_minutes)
+            FROM booking.terms AS t
+            WHERE t.terms_no = v.terms_no) END,
         visit_type = coalesce(:visit_type, v.visit_type),
+        terms_no = coalesce(:terms_no::bigint, v.terms_no),
+        taken_from = CASE WHEN :terms_no IS NULL THEN v.taken_from ELSE :taken_from::timestamptz END,
+        taken_until = CASE WHEN :terms_no IS NULL THEN v.taken_until
+                           ELSE :taken_until::timestamptz END,
         reason = coalesce(:reason, v.reason),
         notes = coalesce(:notes, v.notes),
         hold_expires_at = NULL,
@@ -37,11 +49,22 @@ WITH provider AS (
         AND (v.status <> 'held' OR v.hold_expires_at > p.locked_at)
         AND (:versions::integer[] IS NULL OR v.version = ANY (:versions))
         AND (NOT :once_begun::boolean OR v.starts_at <= booking.now())
+        AND (:is_judged::boolean OR CASE :to_status
+            WHEN 'cancelled' THEN v.terms_no IS NULL OR v.status = 'held' OR (
+                SELECT t.cancel_cutoff_minutes = 0
+                    OR booking.now() < v.starts_at - make_interval(mins => t.cancel_cutoff_minutes)
+                FROM booking.terms AS t
+                WHERE t.terms_no = v.terms_no)
+            WHEN 'booked' THEN CASE WHEN v.terms_no IS NULL
+                THEN NOT EXISTS (SELECT FROM booking.visit_type WHERE brand_id = :brand_id)
+                ELSE coalesce(:visit_type, v.visit_type) = v.visit_type
+                    AND booking.broken_by_confirming(v, :by_patient::boolean) = '{}' END
+            ELSE true END)
     RETURNING v.*, p.provider_id
 ), visit AS (
     SELECT visit_id, brand_id, patient_id, provider_id, slot_id, status, visit_type,
            reason, notes, cancelled_at, cancel_reason, created_at, updated_at, version,
-           starts_at, ends_at, hold_expires_at
+           starts_at, ends_at, hold_expires_at, cancelled_late
     FROM changed
 ), event AS (
     INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
@@ -60,7 +83,12 @@ WITH provider AS (
         actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
         request_id, details)
     SELECT :actor_type, :actor_id, :actor_brand_id, :audit_type, 'visit', visit_id, brand_id,
-           :request_id, jsonb_build_object('status', status, 'version', version)
+           :request_id,
+           jsonb_build_object('status', status, 'version', version)
+           || CASE WHEN cancelled_late IS NULL THEN '{}'
+                   ELSE jsonb_build_object('late', cancelled_late) END
+           || CASE WHEN :override::text IS NULL THEN '{}'
+                   ELSE jsonb_build_object('override', :override::jsonb) END
     FROM visit
 ), remembered AS (
     INSERT INTO booking.idempotency (brand_id, caller, route, key, fingerprint, outcome, answer)
@@ -82,6 +110,8 @@ WITH wanted AS MATERIALIZED (
         position integer, visit_id text, event_id text, brand_id text, patient_id text,
         slot_id text, provider_id text, to_status text, from_statuses text[], versions integer[],
         once_begun boolean, cancel_reason text, visit_type text, reason text, notes text,
+        by_patient boolean, is_judged boolean, override text, terms_no bigint,
+        taken_from timestamptz, taken_until timestamptz,
         event_type text, audit_type text, actor_type text, actor_id text, actor_brand_id text,
         request_id text, caller text, route text, key text, fingerprint text)
     WHERE NOT EXISTS (
@@ -111,7 +141,15 @@ WITH wanted AS MATERIALIZED (
         updated_at = booking.now(),
         cancelled_at = CASE WHEN w.to_status = 'cancelled' THEN booking.now() END,
         cancel_reason = CASE WHEN w.to_status = 'cancelled' THEN w.cancel_reason END,
+        cancelled_late = CASE WHEN w.to_status = 'cancelled' AND v.status = 'booked' THEN (
+            SELECT t.cancel_late_minutes > 0
+                AND booking.now() >= v.starts_at - make_interval(mins => t.cancel_late_minutes)
+            FROM booking.terms AS t
+            WHERE t.terms_no = v.terms_no) END,
         visit_type = coalesce(w.visit_type, v.visit_type),
+        terms_no = coalesce(w.terms_no, v.terms_no),
+        taken_from = CASE WHEN w.terms_no IS NULL THEN v.taken_from ELSE w.taken_from END,
+        taken_until = CASE WHEN w.terms_no IS NULL THEN v.taken_until ELSE w.taken_until END,
         reason = coalesce(w.reason, v.reason),
         notes = coalesce(w.notes, v.notes),
         hold_expires_at = NULL,
@@ -128,11 +166,22 @@ WITH wanted AS MATERIALIZED (
         AND (v.status <> 'held' OR v.hold_expires_at > p.locked_at)
         AND (w.versions IS NULL OR v.version = ANY (w.versions))
         AND (NOT w.once_begun OR v.starts_at <= booking.now())
+        AND (w.is_judged OR CASE w.to_status
+            WHEN 'cancelled' THEN v.terms_no IS NULL OR v.status = 'held' OR (
+                SELECT t.cancel_cutoff_minutes = 0
+                    OR booking.now() < v.starts_at - make_interval(mins => t.cancel_cutoff_minutes)
+                FROM booking.terms AS t
+                WHERE t.terms_no = v.terms_no)
+            WHEN 'booked' THEN CASE WHEN v.terms_no IS NULL
+                THEN (SELECT true FROM booking.visit_type WHERE brand_id = w.brand_id LIMIT 1) IS NULL
+                ELSE coalesce(w.visit_type, v.visit_type) = v.visit_type
+                    AND booking.broken_by_confirming(v, w.by_patient) = '{}' END
+            ELSE true END)
     RETURNING v.*, p.provider_id, w.position
 ), visit AS (
     SELECT position, visit_id, brand_id, patient_id, provider_id, slot_id, status, visit_type,
            reason, notes, cancelled_at, cancel_reason, created_at, updated_at, version,
-           starts_at, ends_at, hold_expires_at
+           starts_at, ends_at, hold_expires_at, cancelled_late
     FROM changed
 ), event AS (
     INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
@@ -153,7 +202,12 @@ WITH wanted AS MATERIALIZED (
         actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id,
         request_id, details)
     SELECT w.actor_type, w.actor_id, w.actor_brand_id, w.audit_type, 'visit', v.visit_id,
-           v.brand_id, w.request_id, jsonb_build_object('status', v.status, 'version', v.version)
+           v.brand_id, w.request_id,
+           jsonb_build_object('status', v.status, 'version', v.version)
+           || CASE WHEN v.cancelled_late IS NULL THEN '{}'
+                   ELSE jsonb_build_object('late', v.cancelled_late) END
+           || CASE WHEN w.override IS NULL THEN '{}'
+                   ELSE jsonb_build_object('override', w.override::jsonb) END
     FROM visit AS v
     JOIN wanted AS w USING (position)
     ORDER BY position
@@ -177,15 +231,28 @@ WHERE brand_id = :brand_id
     AND (:slot_id::text IS NULL OR slot_id = :slot_id)
     AND (:provider_id::text IS NULL OR provider_id = :provider_id);
 
+-- name: look_at_visit^
+-- The visit with the terms it was booked under, where it has any, and what time it is: all that says
+-- what may become of it.
+SELECT seen.*, booking.now() AS now, t.terms_no, to_jsonb(t) AS terms
+FROM booking.visit_seen AS seen
+JOIN booking.visit AS v USING (visit_id)
+LEFT JOIN booking.terms AS t ON t.terms_no = v.terms_no
+WHERE seen.brand_id = :brand_id
+    AND seen.visit_id = :visit_id
+    AND (:patient_id::text IS NULL OR seen.patient_id = :patient_id)
+    AND (:slot_id::text IS NULL OR seen.slot_id = :slot_id)
+    AND (:provider_id::text IS NULL OR seen.provider_id = :provider_id);
+
 -- name: lock_visit^
--- For a move. The providers are locked first: see lock_providers_of_move.
+-- The providers are locked first: see lock_providers_of_visit.
 SELECT visit_id
 FROM booking.visit
 WHERE brand_id = :brand_id AND visit_id = :visit_id
 FOR NO KEY UPDATE;
 
--- name: lock_providers_of_move
--- The visit's provider and the new slot's, in one sorted statement, so that two moves across the
+-- name: lock_providers_of_visit
+-- The visit's provider and, for a move, the new slot's, in one sorted statement, so that two moves across the
 -- same two providers queue instead of deadlocking. A visit that is moved by somebody else in
 -- between leaves one lock too many, never one too few: the new slot's provider is what counts.
 SELECT provider_no
@@ -193,7 +260,7 @@ FROM booking.provider
 WHERE provider_no IN (
     SELECT provider_no FROM booking.visit WHERE brand_id = :brand_id AND visit_id = :visit_id
     UNION ALL
-    SELECT provider_no FROM booking.slot WHERE brand_id = :brand_id AND slot_id = :slot_id)
+    SELECT provider_no FROM booking.slot WHERE brand_id = :brand_id AND slot_id = :new_slot_id)
 ORDER BY provider_no
 FOR NO KEY UPDATE;
 
@@ -203,6 +270,8 @@ SET slot_id = s.slot_id,
     provider_no = s.provider_no,
     starts_at = s.starts_at,
     ends_at = s.ends_at,
+    taken_from = :taken_from::timestamptz,
+    taken_until = :taken_until::timestamptz,
     version = v.version + 1,
     updated_at = booking.now()
 FROM booking.slot AS s
