@@ -169,6 +169,8 @@ CONFIRM = Scenario(
         "once_begun": "false",
         "event_type": "booking.visit.created.v1",
         "audit_type": "visit.confirmed",
+        "by_patient": "false",
+        "is_judged": "false",
         "reason": REASON,
         **dict.fromkeys(
             (
@@ -179,6 +181,10 @@ CONFIRM = Scenario(
                 "cancel_reason",
                 "visit_type",
                 "notes",
+                "override",
+                "terms_no",
+                "taken_from",
+                "taken_until",
             )
         ),
     },
