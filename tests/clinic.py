@@ -167,7 +167,7 @@ class Clinic:
         )
         return secret
 
-    def visit_type(self, brand_id: str = LOOP, **terms: object) -> str:
+    def visit_type(self, brand_id: str = LOOP, **terms: Any) -> str:
         """A visit type of the brand's own, half an hour long unless `terms` say otherwise.
 
         With its first type a brand takes no others, so it also gets the one that tests book.

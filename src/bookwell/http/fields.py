@@ -1,6 +1,6 @@
 """The kinds of value that requests carry, and their limits (CONTRACT.md head and decision 17)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.ids import VISIBLE, VISIT_TYPE
+from bookwell.domain.licences import REGION, REGION_LENGTH_MAX
 from bookwell.domain.visit_types import CURRENCY
 
 _NO_NUL = r"^[^\x00]*(?![\s\S])"
@@ -28,6 +29,7 @@ _IN_WORDS = {
     VISIT_TYPE: "must be 1 to 128 characters, none of them a control character",
     _NO_NUL: "must not contain the NUL character",
     _SLUG: "must be lower-case letters and digits, with single hyphens between them",
+    REGION: "must be a country or a part of one, such as DE, DE-BE or US-NY",
     CURRENCY: "must be three capital letters such as EUR",
     WALL_TIME: "must be a time of day such as 09:30",
 }
@@ -39,6 +41,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Reason = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Notes = Annotated[str, Meta(max_length=10_000, pattern=_NO_NUL)]
 OverrideReason = Annotated[str, Meta(min_length=1, max_length=64, pattern=_CODE)]
+Region = Annotated[str, Meta(min_length=1, max_length=REGION_LENGTH_MAX, pattern=REGION)]
+ZoneName = Annotated[str, Meta(min_length=1, max_length=64)]
 Instant = Annotated[datetime, Meta(tz=True)]
 WallTime = Annotated[str, Meta(pattern=WALL_TIME)]
 
@@ -64,6 +68,19 @@ def checked_instant(instant: datetime, field: str) -> datetime:
     if not YEAR_MIN <= instant.year < YEAR_MAX:
         raise InvalidInput(f"{field} must lie in {YEAR_MIN} to {YEAR_MAX - 1}.", field=field)
     return instant
+
+
+def checked_day(day: date | UnsetType | None, field: str) -> date | None:
+    """The day, if it lies in a year that people live in; None where it is absent or null.
+
+    Raises:
+        InvalidInput: It does not.
+    """
+    if day is UNSET or day is None:
+        return None
+    if not YEAR_MIN <= day.year < YEAR_MAX:
+        raise InvalidInput(f"{field} must lie in {YEAR_MIN} to {YEAR_MAX - 1}.", field=field)
+    return day
 
 
 def read_instant(text: str, field: str) -> datetime:

@@ -7,7 +7,6 @@ from litestar import Response, delete, get, post
 from litestar.params import JSONBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bookwell.domain.errors import InvalidInput
 from bookwell.domain.office_hours import (
     CAPACITY_MAX,
     DURATION_MINUTES_MAX,
@@ -20,12 +19,11 @@ from bookwell.domain.office_hours import (
 )
 from bookwell.http.calls import AnyRequest, answer, call_of, database_of
 from bookwell.http.fields import (
-    YEAR_MAX,
-    YEAR_MIN,
     Id,
     Instant,
     Notes,
     WallTime,
+    checked_day,
     checked_instant,
     or_none,
 )
@@ -188,8 +186,8 @@ async def add_office_hour(
         time_zone=data.time_zone,
         duration_minutes=data.duration_minutes,
         capacity=data.capacity,
-        valid_from=_checked_day(data.valid_from, "valid_from"),
-        valid_until=_checked_day(data.valid_until, "valid_until"),
+        valid_from=checked_day(data.valid_from, "valid_from"),
+        valid_until=checked_day(data.valid_until, "valid_until"),
     )
     added = office_hours.add_office_hour(
         database_of(request), await call_of(request), coach_id, rule
@@ -340,14 +338,6 @@ async def list_own_bookings(
         bookings=[booking_body(booking) for booking in page.items],
         next_cursor=write_cursor(page.next_key),
     )
-
-
-def _checked_day(day: date | UnsetType | None, field: str) -> date | None:
-    if day is UNSET or day is None:
-        return None
-    if not YEAR_MIN <= day.year < YEAR_MAX:
-        raise InvalidInput(f"{field} must lie in {YEAR_MIN} to {YEAR_MAX - 1}.", field=field)
-    return day
 
 
 ROUTES = [

@@ -74,7 +74,7 @@ class TermsFields(Struct, kw_only=True):
     modality: Modality | UnsetType = UNSET
     booked_by: BookedBy | UnsetType = UNSET
     licence_required: bool | UnsetType = UNSET
-    time_zone: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
+    time_zone: fields.ZoneName | UnsetType = UNSET
     patient_cap: _Cap | UnsetType | None = UNSET
     patient_cap_period: Period | UnsetType = UNSET
     provider_day_cap: _Cap | UnsetType | None = UNSET

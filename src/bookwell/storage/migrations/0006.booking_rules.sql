@@ -173,3 +173,20 @@ BEGIN
         WHERE s.brand_id = held.brand_id AND s.slot_id = held.slot_id);
 END
 $$;
+
+-- The visits that no licence of their provider covers. What has begun is among them.
+CREATE VIEW booking.visit_at_risk AS
+SELECT v.visit_id, v.brand_id, v.provider_no, p.provider_id, v.patient_id, v.visit_type,
+       v.starts_at,
+       (SELECT r.region
+        FROM booking.patient_region AS r
+        WHERE r.brand_id = v.brand_id AND r.patient_id = v.patient_id
+            AND tstzrange(r.starts_at, r.ends_at) @> v.starts_at) AS region
+FROM booking.visit AS v
+JOIN booking.provider AS p USING (provider_no)
+LEFT JOIN booking.terms AS t ON t.terms_no = v.terms_no
+CROSS JOIN LATERAL booking.presence_for(
+    v.brand_id, v.provider_no, v.patient_id, t, v.starts_at, v.ends_at) AS presence
+WHERE v.status IN ('held', 'booked', 'checked_in')
+    AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+    AND NOT presence.licensed @> v.starts_at;
