@@ -214,9 +214,9 @@ def test_an_end_of_midnight_is_the_end_of_the_day() -> None:
 
 
 def test_wall_times_that_are_days_apart_lose_the_hour_the_clock_skips() -> None:
-    (found,) = instants_between(
-        datetime(2027, 3, 27), datetime(2027, 3, 30), zone_named("Europe/Berlin")
-    )
+    saturday, tuesday = (datetime.fromisoformat(day) for day in ("2027-03-27", "2027-03-30"))
+
+    (found,) = instants_between(saturday, tuesday, zone_named("Europe/Berlin"))
 
     assert found.length == timedelta(days=3) - timedelta(hours=1)
 
