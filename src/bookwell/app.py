@@ -24,7 +24,9 @@ from bookwell.http import (
     openapi,
     patient_regions,
     quotes,
+    schedules,
     slots,
+    time_off,
     tokens,
     visit_changes,
     visit_type_overrides,
@@ -36,10 +38,13 @@ from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.http.thin import ThinRoutes
+from bookwell.logs import places_of
 from bookwell.settings import Settings
 from bookwell.storage import holds as hold_rows
 from bookwell.storage import idempotency, revocations
 from bookwell.storage.database import Database
+from bookwell.storage.derivation import Due
+from bookwell.usecases import derivation
 from bookwell.usecases.identity import Authenticator, IntrospectedTokens, OwnTokens
 from bookwell.usecases.rates import EXCHANGE_SECONDS, RateLimits
 
@@ -47,6 +52,10 @@ from bookwell.usecases.rates import EXCHANGE_SECONDS, RateLimits
 SWEEP_SECONDS = 60.0
 # Readers see a hold end to the second; its event follows within this.
 EXPIRE_SECONDS = 1.0
+# A change of a visit type is in the slots within this and what deriving takes.
+DERIVE_SECONDS = 1.0
+# A slot that nobody offers any more may be free for this long after its visit was cancelled.
+RECALL_SECONDS = 5.0
 
 # What is asked for all day long.
 THIN = (
@@ -74,6 +83,8 @@ def routes(settings: Settings | None = None) -> Litestar:
             *quotes.ROUTES,
             *holds.ROUTES,
             *slots.ROUTES,
+            *schedules.ROUTES,
+            *time_off.ROUTES,
             *visit_types.ROUTES,
             *visit_type_overrides.ROUTES,
             *licences.ROUTES,
@@ -146,24 +157,58 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                 hold_terms=HoldTerms(
                     length=timedelta(minutes=settings.hold_minutes), holds_max=settings.holds_max
                 ),
+                horizon=timedelta(days=settings.horizon_days),
             ),
         )
-
-        async def sweep() -> None:
-            async with database.reading() as connection:
-                await idempotency.sweep(connection)
-
-        async def expire_holds() -> None:
-            async with database.reading() as connection:
-                while await hold_rows.sweep(connection) == hold_rows.SWEEP_ROWS_MAX:
-                    pass
-
-        _keep_doing(stack, "expire_holds", expire_holds, every=EXPIRE_SECONDS)
-        _keep_doing(stack, "sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)
         _keep_doing(
             stack, "exchange_rates", lambda: rates.exchange(database), every=EXCHANGE_SECONDS
         )
+        _keep_house(stack, database)
+        _keep_slots_derived(stack, database, horizon=timedelta(days=settings.horizon_days))
         yield
+
+
+def _keep_house(stack: AsyncExitStack, database: Database) -> None:
+    """What time brings about: holds that are past, keys that are old."""
+
+    async def sweep() -> None:
+        async with database.reading() as connection:
+            await idempotency.sweep(connection)
+
+    async def expire_holds() -> None:
+        async with database.reading() as connection:
+            while await hold_rows.sweep(connection) == hold_rows.SWEEP_ROWS_MAX:
+                pass
+
+    _keep_doing(stack, "expire_holds", expire_holds, every=EXPIRE_SECONDS)
+    _keep_doing(stack, "sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)
+
+
+def _keep_slots_derived(stack: AsyncExitStack, database: Database, *, horizon: timedelta) -> None:
+    """Slots out of schedules, as far ahead as the horizon; what cannot be derived is logged."""
+
+    def note(due: Due, error: Exception) -> None:
+        known = error if isinstance(error, BookwellError) else None
+        _log.error(
+            "derivation_failed",
+            brand_id=due.brand_id,
+            provider_id=due.provider_id,
+            cause=known.code if known else type(error).__name__,
+            where=None if known else places_of(error.__traceback__),
+        )
+
+    _keep_doing(
+        stack,
+        "derive_slots",
+        lambda: derivation.derive_due(database, horizon=horizon, note=note),
+        every=DERIVE_SECONDS,
+    )
+    _keep_doing(
+        stack,
+        "recall_freed_slots",
+        lambda: derivation.recall_freed_slots(database),
+        every=RECALL_SECONDS,
+    )
 
 
 async def _authenticator(

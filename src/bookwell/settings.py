@@ -14,6 +14,8 @@ from bookwell.domain.errors import InvalidInput
 PORT_MAX = 65_535
 # Whoever needs more than a day to confirm has booked.
 HOLD_MINUTES_MAX = 24 * 60
+# Two years of a provider's half hours are some 16,000 slots.
+HORIZON_DAYS_MAX = 731
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
@@ -61,6 +63,12 @@ class Settings:
     )
     holds_max: int = _setting(
         5, "Slots that one patient may hold at once in a brand.", at_least=1, at_most=1000
+    )
+    horizon_days: int = _setting(
+        90,
+        "How many days ahead slots are made out of schedules.",
+        at_least=1,
+        at_most=HORIZON_DAYS_MAX,
     )
     body_bytes_max: int = _setting(
         262_144,

@@ -141,6 +141,63 @@ class SlotDeleted(Struct, frozen=True, kw_only=True):
     deleted_at: datetime
 
 
+class ScheduleCreated(Struct, frozen=True, kw_only=True):
+    """A provider has a new schedule; so many slots came of it."""
+
+    schedule_id: str
+    provider_id: str
+    brand_id: str
+    slots_added: int
+    slots_withdrawn: int
+    created_at: datetime
+
+
+class ScheduleChanged(Struct, frozen=True, kw_only=True):
+    """A provider's schedule is another; so many slots came of it, and so many went."""
+
+    schedule_id: str
+    provider_id: str
+    brand_id: str
+    slots_added: int
+    slots_withdrawn: int
+    changed_at: datetime
+
+
+class ScheduleDeleted(Struct, frozen=True, kw_only=True):
+    """A provider's schedule is gone, and its free slots with it."""
+
+    schedule_id: str
+    provider_id: str
+    brand_id: str
+    slots_added: int
+    slots_withdrawn: int
+    deleted_at: datetime
+
+
+class TimeOffAdded(Struct, frozen=True, kw_only=True):
+    """A provider is away, from one instant to another."""
+
+    time_off_id: str
+    provider_id: str
+    brand_id: str
+    time_off_start: datetime
+    time_off_end: datetime
+    slots_withdrawn: int
+    added_at: datetime
+
+
+class TimeOffRemoved(Struct, frozen=True, kw_only=True):
+    """A provider is not away after all; the slots of that time are there again."""
+
+    time_off_id: str
+    provider_id: str
+    brand_id: str
+    time_off_start: datetime
+    time_off_end: datetime
+    slots_added: int
+    removed_at: datetime
+
+
 class OfficeHourBookingCreated(Struct, frozen=True, kw_only=True):
     """A patient took a seat in a coach's office hour."""
 
@@ -178,6 +235,11 @@ EVENTS: dict[str, type[Struct]] = {
     "booking.visit.no_show.v1": VisitNoShow,
     "booking.slot.created.v1": SlotCreated,
     "booking.slot.deleted.v1": SlotDeleted,
+    "booking.schedule.created.v1": ScheduleCreated,
+    "booking.schedule.changed.v1": ScheduleChanged,
+    "booking.schedule.deleted.v1": ScheduleDeleted,
+    "booking.time_off.added.v1": TimeOffAdded,
+    "booking.time_off.removed.v1": TimeOffRemoved,
     "booking.office_hour_booking.created.v1": OfficeHourBookingCreated,
     "booking.office_hour_booking.cancelled.v1": OfficeHourBookingCancelled,
 }

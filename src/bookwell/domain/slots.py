@@ -15,7 +15,10 @@ SERIES_SLOTS_MAX = 5_000
 
 
 class Slot(Struct, frozen=True, kw_only=True):
-    """A time a provider offers for a brand; `booked` says that the provider no longer has it."""
+    """A time a provider offers for a brand; `booked` says that the provider no longer has it.
+
+    `rule_id` is the rule of a schedule that it comes of; one posted by hand has none.
+    """
 
     slot_id: str
     provider_id: str
@@ -24,6 +27,7 @@ class Slot(Struct, frozen=True, kw_only=True):
     ends_at: datetime
     booked: bool
     created_at: datetime
+    rule_id: str | None = None
 
 
 class SlotSeries(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What the routes work with, as `app` plugged it together."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from litestar import Litestar
@@ -28,6 +29,8 @@ class Plugged:
     authenticator: Authenticator
     rates: Rates
     hold_terms: HoldTerms
+    # How far ahead slots are made out of schedules.
+    horizon: timedelta
 
 
 def plug_into(app: Litestar, plugged: Plugged) -> None:

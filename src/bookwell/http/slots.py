@@ -38,7 +38,10 @@ Until = Annotated[
 
 
 class SlotBody(Struct, kw_only=True):
-    """A slot. `booked` says that the provider no longer has this time, in whatever brand."""
+    """A slot. `booked` says that the provider no longer has this time, in whatever brand.
+
+    `rule_id` is the rule of a schedule that it comes of, and null where it was posted by hand.
+    """
 
     id: str
     provider_id: str
@@ -47,6 +50,7 @@ class SlotBody(Struct, kw_only=True):
     end_time: datetime
     booked: bool
     created_at: datetime
+    rule_id: str | None
 
 
 class SlotList(Struct, kw_only=True):
@@ -93,6 +97,7 @@ def slot_body(slot: Slot) -> SlotBody:
         end_time=slot.ends_at,
         booked=slot.booked,
         created_at=slot.created_at,
+        rule_id=slot.rule_id,
     )
 
 

@@ -6,7 +6,7 @@ from bookwell.domain.callers import Call, Role
 from bookwell.domain.errors import Forbidden, SlotNotDeletable
 from bookwell.domain.events import SlotDeleted
 from bookwell.domain.slots import Slot, offered_interval
-from bookwell.storage import catalog, idempotency, journal, slot_series, slots
+from bookwell.storage import catalog, idempotency, journal, slot_series, slots, visit_types
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
 from bookwell.storage.slot_series import Offer
@@ -83,6 +83,9 @@ async def delete_slot(database: Database, call: Call, provider_id: str, slot_id:
         if slot.booked:
             raise SlotNotDeletable
         await slots.delete(connection, slot)
+        if slot.rule_id is None:
+            # It stood in for a slot of the schedule, which offers that time again.
+            await visit_types.make_derivations_due(connection, call.brand_id, provider.provider_no)
         await journal.record(
             connection,
             call,

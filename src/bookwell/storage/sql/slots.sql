@@ -5,7 +5,7 @@ SELECT s.slot_id, p.provider_id, s.brand_id, s.starts_at, s.ends_at,
            WHERE t.provider && int8range(s.provider_no, s.provider_no, '[]')
                AND t.during && tstzrange(s.starts_at, s.ends_at)
        ) AS booked,
-       s.created_at
+       s.created_at, s.rule_id
 FROM booking.slot AS s
 JOIN booking.provider AS p USING (provider_no)
 WHERE s.brand_id = :brand_id
@@ -24,7 +24,7 @@ WITH provider AS MATERIALIZED (
     JOIN booking.provider AS p USING (provider_no)
     WHERE a.brand_id = :brand_id AND p.provider_id = :provider_id AND p.kind = 'clinician'
 ), offered AS MATERIALIZED (
-    SELECT s.slot_id, s.brand_id, s.starts_at, s.ends_at, s.created_at
+    SELECT s.slot_id, s.brand_id, s.starts_at, s.ends_at, s.created_at, s.rule_id
     FROM booking.slot AS s
     WHERE s.brand_id = :brand_id
         AND s.provider_no = (SELECT provider_no FROM provider)
@@ -42,7 +42,7 @@ WITH provider AS MATERIALIZED (
             SELECT tstzrange(min(starts_at), max(ends_at)) FROM offered HAVING count(*) > 0)
 ), page AS (
     SELECT slot_id, provider_id, brand_id, starts_at, ends_at,
-           times && tstzrange(starts_at, ends_at) AS booked, created_at
+           times && tstzrange(starts_at, ends_at) AS booked, created_at, rule_id
     FROM provider CROSS JOIN taken CROSS JOIN offered
     WHERE :booked IS NULL OR times && tstzrange(starts_at, ends_at) = :booked
     ORDER BY starts_at, slot_id
@@ -52,7 +52,8 @@ SELECT (SELECT coalesce(json_agg(page ORDER BY starts_at, slot_id), '[]') FROM p
 FROM provider;
 
 -- name: delete_slot
+-- By a person, so no schedule brings it back, not even one that was about to withdraw it.
 UPDATE booking.slot
-SET deleted_at = booking.now()
+SET deleted_at = booking.now(), is_withdrawn = false
 WHERE brand_id = :brand_id AND slot_id = :slot_id AND deleted_at IS NULL
 RETURNING slot_id;
