@@ -11,7 +11,7 @@ from bookwell.domain.visit_types import Terms
 
 
 class Override(Struct, frozen=True, kw_only=True):
-    """The rules that staff overruled, and the clinic's code for why; for the audit."""
+    """The rules that staff overruled, perhaps none, and the clinic's code for why; for the audit."""
 
     rules: tuple[str, ...]
     reason: str
@@ -22,8 +22,8 @@ class Override(Struct, frozen=True, kw_only=True):
 
 
 def override_of(broken: Collection[str], reason: str | None) -> Override | None:
-    """What the audit says of these broken rules; None where none is, or nobody overrules."""
-    return Override(rules=tuple(broken), reason=reason) if broken and reason is not None else None
+    """What the audit says of these broken rules; None where nobody overrules."""
+    return None if reason is None else Override(rules=tuple(broken), reason=reason)
 
 
 class Taken(NamedTuple):

@@ -12,7 +12,7 @@ from msgspec import Struct
 from bookwell.domain.callers import Call, Role
 from bookwell.domain.errors import BookwellError, NotFound, SlotUnavailable
 from bookwell.domain.ids import EVENT, new_id
-from bookwell.domain.rulings import NOTHING_MORE, Override, Taken
+from bookwell.domain.rulings import NOTHING_MORE, Override, Taken, override_of
 from bookwell.domain.visit_types import Terms
 from bookwell.domain.visits import Change, Visit, VisitStatus
 from bookwell.storage import catalog, holds
@@ -66,7 +66,8 @@ class _Changing(Struct, frozen=True):
 
     def values(self) -> dict[str, object]:
         """The parameters of change_visit_status."""
-        change, call, ruling = self.change, self.call, self.ruling or Ruling()
+        change, call = self.change, self.call
+        ruling = self.ruling or Ruling(override=override_of((), change.override_reason))
         return {
             "event_id": self.event_id,
             "brand_id": call.brand_id,
