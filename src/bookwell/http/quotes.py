@@ -6,20 +6,14 @@ from typing import Literal
 from litestar import get
 from msgspec import Struct
 
+from bookwell.domain import quotes
 from bookwell.domain.errors import CancellationWindowClosed, RescheduleWindowClosed
-from bookwell.domain.quotes import Price, Quote
 from bookwell.http.calls import AnyRequest, call_of, database_of
 from bookwell.http.routes import PathId, operation, refusals
+from bookwell.http.visit_types import Price
 from bookwell.usecases import visits
 
 ReasonCode = Literal["status", "cutoff"]
-
-
-class PriceBody(Struct, kw_only=True):
-    """An amount in the currency's smallest unit (ISO 4217)."""
-
-    amount_minor: int
-    currency: str
 
 
 class RescheduleQuoteBody(Struct, kw_only=True):
@@ -45,8 +39,8 @@ class QuoteBody(Struct, kw_only=True):
     allowed: bool
     reason_code: ReasonCode | None
     late: bool
-    price: PriceBody | None
-    late_price: PriceBody | None
+    price: Price | None
+    late_price: Price | None
     free_until: datetime | None
     allowed_until: datetime | None
     reschedule: RescheduleQuoteBody
@@ -88,15 +82,15 @@ async def quote_cancellation(request: AnyRequest, visit_id: PathId) -> QuoteBody
     )
 
 
-def _reason_code(quote: Quote) -> ReasonCode | None:
+def _reason_code(quote: quotes.Quote) -> ReasonCode | None:
     if quote.refusal is None:
         return None
     closed = isinstance(quote.refusal, CancellationWindowClosed | RescheduleWindowClosed)
     return "cutoff" if closed else "status"
 
 
-def _price_body(price: Price | None) -> PriceBody | None:
-    return PriceBody(amount_minor=price.amount_minor, currency=price.currency) if price else None
+def _price_body(price: quotes.Price | None) -> Price | None:
+    return Price(amount_minor=price.amount_minor, currency=price.currency) if price else None
 
 
 ROUTES = [quote_cancellation]
