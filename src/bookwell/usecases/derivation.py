@@ -4,6 +4,7 @@ One transaction per provider and brand. It locks the provider first, as everybod
 their time, so nobody books a slot while it is withdrawn.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from bookwell.storage.statements import AnyConnection
 
 # How often each provider's slots are made for one more day.
 ROLL = timedelta(days=1)
+# While PostgreSQL writes one provider's slots, the next one's are made.
+AT_ONCE = 2
 # How long a provider whose slots could not be derived waits before the next try.
 RETRY = timedelta(minutes=5)
 # More than anybody has; all of them are read each time.
@@ -101,8 +104,18 @@ async def derive_due(
 
     A provider with whom it fails is told to `note`, and tried again later; the others go on.
     """
-    while await _derive_next(database, horizon=horizon, note=note):
-        pass
+
+    async def derive_all() -> None:
+        while await _derive_next(database, horizon=horizon, note=note):
+            pass
+
+    if await _derive_next(database, horizon=horizon, note=note):
+        ended = await asyncio.gather(
+            *(derive_all() for _ in range(AT_ONCE)), return_exceptions=True
+        )
+        for error in ended:
+            if error is not None:
+                raise error
 
 
 async def recall_freed_slots(database: Database) -> None:

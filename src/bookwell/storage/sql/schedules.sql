@@ -71,11 +71,13 @@ WHERE provider_no = :provider_no AND brand_id = :brand_id AND time_off_id = :tim
 
 -- name: list_visits_ahead
 -- Of the provider and the brand, whose time is taken and has not begun; earliest first.
-SELECT v.visit_id, v.starts_at, v.ends_at, s.rule_id IS NOT NULL AS is_derived
+SELECT v.visit_id, v.starts_at, v.ends_at,
+       (SELECT s.rule_id IS NOT NULL
+        FROM booking.slot AS s
+        WHERE s.slot_id = v.slot_id AND s.brand_id = v.brand_id) AS is_derived
 FROM booking.visit AS v
-JOIN booking.slot AS s USING (slot_id)
 WHERE v.brand_id = :brand_id AND v.provider_no = :provider_no
     AND v.status NOT IN ('cancelled', 'expired')
     AND v.status IN ('held', 'booked', 'checked_in')
     AND v.starts_at > booking.now()
-ORDER BY v.starts_at, v.visit_id;
+ORDER BY v.starts_at;
