@@ -1,59 +1,129 @@
-"""Weeks that tests give to providers, and what comes of them."""
+"""Schedules for tests of what they mean: short to write, and Berlin's unless said otherwise."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 
-from clinic import Clinic
-from envelope import ok
-from world import LOOP
+from bookwell.domain.derivation import Offer, offers
+from bookwell.domain.intervals import Interval
+from bookwell.domain.office_hours import Weekday
+from bookwell.domain.schedules import (
+    Effect,
+    OneOffHours,
+    RecurringHours,
+    Rules,
+    Schedule,
+    WeeklyHours,
+    opened,
+)
+from bookwell.domain.visit_types import Terms
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+BERLIN = "Europe/Berlin"
+MONDAY = date(2027, 1, 4)
+CREATED_AT = datetime(2027, 1, 1, tzinfo=UTC)
+HALF_HOURS = {"visit": Terms(duration_minutes=30, grid_minutes=30)}
 
 
-def every_day(
-    start_time: str = "09:00", end_time: str = "11:00", **more: object
-) -> list[dict[str, object]]:
-    """The same hours on all seven days, for the practice's one visit type."""
-    hours = {"start_time": start_time, "end_time": end_time, "visit_types": ["follow_up"], **more}
-    return [{"weekday": day, **hours} for day in WEEKDAYS]
+def a_schedule(
+    *rules: WeeklyHours | RecurringHours | OneOffHours,
+    time_zone: str = BERLIN,
+    valid_from: date | None = None,
+    valid_until: date | None = None,
+    holiday_region: str | None = None,
+) -> Schedule:
+    return Schedule(
+        schedule_id="sch_1",
+        brand_id="loop",
+        provider_id="dr_wu",
+        time_zone=time_zone,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        holiday_region=holiday_region,
+        rules=Rules(
+            weekly=tuple(rule for rule in rules if isinstance(rule, WeeklyHours)),
+            recurring=tuple(rule for rule in rules if isinstance(rule, RecurringHours)),
+            openings=tuple(rule for rule in rules if isinstance(rule, OneOffHours)),
+        ),
+        created_at=CREATED_AT,
+        updated_at=CREATED_AT,
+        version=1,
+    )
 
 
-def week(**changes: object) -> dict[str, object]:
-    """The body of a schedule: nine to eleven every day, UTC; four half hours."""
-    return {"brand_id": LOOP, "time_zone": "UTC", "weekly": every_day(), **changes}
+def weekly(
+    hours: str,
+    *,
+    weekday: Weekday = Weekday.MONDAY,
+    rule_id: str = "rul_week",
+    visit_types: tuple[str, ...] | None = None,
+    valid_from: date | None = None,
+    valid_until: date | None = None,
+) -> WeeklyHours:
+    wall_from, wall_until = clock(hours)
+    return WeeklyHours(
+        rule_id=rule_id,
+        weekday=weekday,
+        wall_from=wall_from,
+        wall_until=wall_until,
+        visit_types=visit_types,
+        valid_from=valid_from,
+        valid_until=valid_until,
+    )
 
 
-class Practice:
-    """A provider of a brand whose one visit type lasts half an hour, every half hour."""
+def recurring(
+    rrule: str,
+    hours: str | None = None,
+    *,
+    effect: Effect = Effect.CLOSED,
+    starts_on: date = MONDAY,
+    rule_id: str = "rul_recurs",
+    visit_types: tuple[str, ...] | None = None,
+) -> RecurringHours:
+    wall_from, wall_until = clock(hours) if hours else (None, None)
+    return RecurringHours(
+        rule_id=rule_id,
+        effect=effect,
+        rrule=rrule,
+        starts_on=starts_on,
+        wall_from=wall_from,
+        wall_until=wall_until,
+        visit_types=visit_types,
+    )
 
-    def __init__(self, clinic: Clinic, *brands: str) -> None:
-        self.clinic = clinic
-        for brand_id in brands or (LOOP,):
-            clinic.world.add_visit_type("follow_up", brand_id, duration_minutes=30, grid_minutes=30)
-        self.provider_id = clinic.provider(*brands)
-        self.path = f"/v1/providers/{self.provider_id}"
 
-    def schedule(self, **changes: object) -> dict[str, Any]:
-        """A schedule of the provider, as `week` with these changes."""
-        return ok(self.clinic.post(f"{self.path}/schedules", week(**changes)), 201)
+def one_off(
+    on: date,
+    hours: str,
+    *,
+    rule_id: str = "rul_once",
+    visit_types: tuple[str, ...] | None = None,
+) -> OneOffHours:
+    wall_from, wall_until = clock(hours)
+    return OneOffHours(
+        rule_id=rule_id,
+        on=on,
+        wall_from=wall_from,
+        wall_until=wall_until,
+        visit_types=visit_types,
+    )
 
-    def away(self, from_: str, until: str, **more: object) -> dict[str, Any]:
-        body = {"brand_id": LOOP, "from": from_, "until": until, **more}
-        return ok(self.clinic.post(f"{self.path}/time-off", body), 201)
 
-    def slots(self, day: datetime | None = None, **query: object) -> list[dict[str, Any]]:
-        """The provider's slots, all of them or those of one day."""
-        asked: dict[str, object] = {"brand_id": LOOP, "limit": 1000, **query}
-        if day is not None:
-            asked |= {"from": day.isoformat(), "to": (day + timedelta(days=1)).isoformat()}
-        found: list[dict[str, Any]] = ok(self.clinic.get(f"{self.path}/slots", **asked))["slots"]
-        return found
+def clock(hours: str) -> tuple[time, time]:
+    """`09:00-17:00` as two wall times; `22:00-24:00` ends with the day."""
+    wall_from, _, wall_until = hours.partition("-")
+    return time.fromisoformat(wall_from), time.fromisoformat(wall_until.replace("24:00", "00:00"))
 
-    def times(self, day: datetime) -> list[str]:
-        """When the slots of the day begin, as a wall clock in UTC shows it."""
-        return [slot["start_time"][11:16] for slot in self.slots(day)]
 
-    def book(self, slot: Mapping[str, Any]) -> dict[str, Any]:
-        patient_id = self.clinic.patient().patient_id
-        return self.clinic.visit(slot["id"], patient_id=patient_id)
+def days_from(day: date, number: int) -> Interval:
+    """That many days of UTC from the day on."""
+    midnight = datetime.combine(day, time(0), UTC)
+    return Interval(midnight, midnight + timedelta(days=number))
+
+
+def offered(
+    *schedules: Schedule,
+    window: Interval,
+    terms: dict[str, Terms] = HALF_HOURS,
+    away: Iterable[Interval] = (),
+) -> list[Offer]:
+    return offers(opened(schedules, window), terms, away, window)
