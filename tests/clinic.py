@@ -177,6 +177,19 @@ class Clinic:
         self.world.add_visit_type(visit_type, brand_id, **terms)
         return visit_type
 
+    def licence(self, provider_id: str, brand_id: str = LOOP, region: str = "US-NY") -> str:
+        """A licence of the provider's that has no bounds."""
+        licence_id = self.new_id("lic")
+        self.world.sql(
+            "INSERT INTO booking.licence (licence_id, brand_id, provider_no, region, time_zone)"
+            " SELECT %s, %s, provider_no, %s, 'UTC' FROM booking.provider WHERE provider_id = %s",
+            licence_id,
+            brand_id,
+            region,
+            provider_id,
+        )
+        return licence_id
+
     def visit(self, slot_id: str | None = None, **wanted: str) -> dict[str, Any]:
         """A visit that staff booked: Ada's, unless another patient is named."""
         booked = self.post("/v1/visits", self.world.book(slot_id or self.slot(), **wanted))

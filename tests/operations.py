@@ -193,6 +193,66 @@ def _link_patient(clinic: Clinic) -> Call:
     )
 
 
+def _of_type(rest: str = "", body: Mapping[str, Any] | None = None) -> Callable[[Clinic], Call]:
+    """A call about a visit type of its own; `rest` is what its id stands behind."""
+
+    def prepare(clinic: Clinic) -> Call:
+        visit_type = clinic.visit_type()
+        return Call(
+            path=f"{rest or '/v1/visit-types'}/{visit_type}",
+            token=clinic.world.admin,
+            body=body,
+            entity_id=visit_type,
+        )
+
+    return prepare
+
+
+def _add_visit_type(clinic: Clinic) -> Call:
+    clinic.visit_type()  # the brand has types, and the one that the other operations book
+    body = {"id": clinic.new_id("type"), "name": "Follow-up", "duration_minutes": 30}
+    return Call(path="/v1/visit-types", token=clinic.world.admin, body=body)
+
+
+def _get_visit_type(clinic: Clinic) -> Call:
+    path = f"/v1/visit-types/{clinic.visit_type()}"
+    return Call(path=path, token=clinic.world.staff, query={"brand_id": LOOP})
+
+
+def _remove_override(clinic: Clinic) -> Call:
+    visit_type = clinic.visit_type()
+    clinic.world.add_visit_type(visit_type, provider_id="prv_kim", duration_minutes=45)
+    return Call(
+        path=f"/v1/providers/prv_kim/visit-types/{visit_type}",
+        token=clinic.world.admin,
+        entity_id=visit_type,
+    )
+
+
+def _of_licence(body: Mapping[str, Any] | None = None) -> Callable[[Clinic], Call]:
+    def prepare(clinic: Clinic) -> Call:
+        provider_id = clinic.provider()
+        licence_id = clinic.licence(provider_id)
+        return Call(
+            path=f"/v1/providers/{provider_id}/licences/{licence_id}",
+            token=clinic.world.admin,
+            body=body,
+            entity_id=licence_id,
+        )
+
+    return prepare
+
+
+def _set_patient_regions(clinic: Clinic) -> Call:
+    patient_id = clinic.patient().patient_id
+    return Call(
+        path=f"/v1/admin/patients/{patient_id}/regions",
+        token=clinic.world.admin,
+        body={"regions": [{"region": "DE-BE"}]},
+        entity_id=patient_id,
+    )
+
+
 def _read(path: str, **query: str) -> Callable[[Clinic], Call]:
     return lambda clinic: Call(path=path, token=clinic.world.staff, query=query)
 
@@ -239,6 +299,30 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "create_slots": _create_slots,
     "list_slots": _read("/v1/providers/prv_kim/slots", brand_id=LOOP),
     "delete_slot": _delete_slot,
+    "list_visit_types": _read("/v1/visit-types", brand_id=LOOP),
+    "get_visit_type": _get_visit_type,
+    "add_visit_type": _add_visit_type,
+    "change_visit_type": _of_type(body={"name": "Longer", "duration_minutes": 45}),
+    "retire_visit_type": _of_type(),
+    "list_provider_visit_types": _read("/v1/providers/prv_kim/visit-types", brand_id=LOOP),
+    "set_visit_type_override": _of_type(
+        "/v1/providers/prv_kim/visit-types", {"duration_minutes": 45}
+    ),
+    "remove_visit_type_override": _remove_override,
+    "add_licence": lambda clinic: Call(
+        path=f"/v1/providers/{clinic.provider()}/licences",
+        token=clinic.world.admin,
+        body={"region": "DE-BE"},
+    ),
+    "list_licences": _read("/v1/providers/prv_kim/licences", brand_id=LOOP),
+    "change_licence": _of_licence({"region": "DE-HH"}),
+    "delete_licence": _of_licence(),
+    "list_visits_at_risk": _read("/v1/licences/at-risk", brand_id=LOOP),
+    "set_patient_regions": _set_patient_regions,
+    "get_patient_regions": lambda clinic: Call(
+        path=f"/v1/admin/patients/{clinic.patient().patient_id}/regions",
+        token=clinic.world.admin,
+    ),
     "add_office_hour": lambda clinic: Call(
         path=f"/v1/coaches/{clinic.provider(kind='coach')}/office-hours",
         token=clinic.world.staff,

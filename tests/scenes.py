@@ -101,6 +101,17 @@ class Scene:
         booking_id: str = taken.json()["id"]
         return booking_id
 
+    def visit_type(self, reach: str) -> str:
+        """Visit types belong to no patient: another's is the brand's own."""
+        if reach == UNKNOWN:
+            return "type_never"
+        return self.clinic.visit_type(self.brand(reach))
+
+    def licence(self, reach: str, provider_id: str) -> str:
+        if reach == UNKNOWN:
+            return "lic_never"
+        return self.clinic.licence(provider_id, self.brand(reach))
+
     def brand(self, reach: str) -> str:
         return {OWN: LOOP, OTHERS: LOOP, FOREIGN: LOOPBIO, UNKNOWN: "never"}[reach]
 

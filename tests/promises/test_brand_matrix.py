@@ -8,35 +8,17 @@ in the table fails the build.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
 from clinic import Clinic, later, monday_morning, said
+from matrix import ANY_PATIENT, Row, Statuses, statuses
+from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
 from operations import DOCUMENT, OPERATIONS, Call, make
-from scenes import CALLERS, FOREIGN, OTHERS, OWN, PATIENT, REACHES, STAFF, UNKNOWN, Scene
+from scenes import CALLERS, FOREIGN, OTHERS, OWN, REACHES, STAFF, UNKNOWN, Scene
 from world import LOOP, LOOPBIO
-
-Statuses = dict[str, int]
-
-
-def statuses(own: int, others: int, foreign: int, unknown: int) -> Statuses:
-    return dict(zip(REACHES, (own, others, foreign, unknown), strict=True))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One id of one operation: how to call it, and what each kind of caller hears."""
-
-    prepare: Callable[[Scene, str], Call]
-    patient: Statuses
-    staff: Statuses
-    is_admin: bool = False
-
-    def expected(self, caller: str) -> Statuses:
-        return self.patient if caller == PATIENT else self.staff
 
 
 def of_visit(verb: str, body: Callable[[Scene], dict[str, Any]] | None = None) -> Row:
@@ -91,7 +73,8 @@ def new_hold_with_provider(scene: Scene, reach: str) -> Call:
 
 
 def held_visit(scene: Scene, reach: str) -> Call:
-    return Call(path=f"/v1/visits/{scene.hold(reach)}/confirm", token=scene.token)
+    body = {"visit_type": "follow_up"}
+    return Call(path=f"/v1/visits/{scene.hold(reach)}/confirm", token=scene.token, body=body)
 
 
 def new_visit_of_a_hold(scene: Scene, reach: str) -> Call:
@@ -223,7 +206,6 @@ def administered(operation_id: str) -> Row:
     )
 
 
-ANY_PATIENT = statuses(403, 403, 403, 403)
 PATH_OF_VISIT = {
     "get_visit": "",
     "cancel_visit": "/cancel",
@@ -308,6 +290,8 @@ MATRIX: dict[tuple[str, str], Row] = {
     ("delete_slot", "slot_id"): Row(
         slot_of_a_known_provider, ANY_PATIENT, statuses(200, 200, 404, 404)
     ),
+    **ROWS_OF_TYPES,
+    **ROWS_OF_LICENCES,
     ("add_office_hour", "coachId"): of_coach(
         "office-hours", ANY_PATIENT, lambda _scene, _coach: monday_morning()
     ),
