@@ -7,7 +7,7 @@ import pytest
 
 from clinic import Clinic
 from envelope import invalid, ok, refused
-from practice import Practice, every_day, week
+from scheduled import Practice, every_day, week
 from world import LOOP, LOOPBIO
 
 
