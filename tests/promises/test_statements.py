@@ -30,6 +30,8 @@ EXCUSED = {
     "announce_revocation",
     "list_taken_sessions",
     "sweep_calls",
+    "next_due_derivation",
+    "recall_freed_slots",
 }
 
 
