@@ -253,6 +253,41 @@ def _set_patient_regions(clinic: Clinic) -> Call:
     )
 
 
+def _week(**changes: object) -> dict[str, object]:
+    hours = {"weekday": "monday", "start_time": "09:00", "end_time": "09:30"}
+    return {"brand_id": LOOP, "time_zone": "UTC", "weekly": [hours], **changes}
+
+
+def _add_schedule(clinic: Clinic) -> Call:
+    path = f"/v1/providers/{clinic.provider()}/schedules"
+    return Call(path=path, token=clinic.world.staff, body=_week())
+
+
+def _of_schedule(body: Mapping[str, Any] | None = None) -> Callable[[Clinic], Call]:
+    """A call about a schedule of its own, of a provider of its own."""
+
+    def prepare(clinic: Clinic) -> Call:
+        call = _add_schedule(clinic)
+        schedule_id = clinic.post(call.path, call.body).json()["id"]
+        path = f"{call.path}/{schedule_id}"
+        return Call(path=path, token=clinic.world.staff, body=body, entity_id=schedule_id)
+
+    return prepare
+
+
+def _add_time_off(clinic: Clinic) -> Call:
+    days = {"brand_id": LOOP, "from": "2031-12-24", "until": "2031-12-26", "time_zone": "UTC"}
+    path = f"/v1/providers/{clinic.provider()}/time-off"
+    return Call(path=path, token=clinic.world.staff, body=days)
+
+
+def _remove_time_off(clinic: Clinic) -> Call:
+    call = _add_time_off(clinic)
+    time_off_id = clinic.post(call.path, call.body).json()["id"]
+    path = f"{call.path}/{time_off_id}"
+    return Call(path=path, token=clinic.world.staff, entity_id=time_off_id)
+
+
 def _read(path: str, **query: str) -> Callable[[Clinic], Call]:
     return lambda clinic: Call(path=path, token=clinic.world.staff, query=query)
 
@@ -299,6 +334,14 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "create_slots": _create_slots,
     "list_slots": _read("/v1/providers/prv_kim/slots", brand_id=LOOP),
     "delete_slot": _delete_slot,
+    "add_schedule": _add_schedule,
+    "list_schedules": _read("/v1/providers/prv_kim/schedules", brand_id=LOOP),
+    "get_schedule": _of_schedule(),
+    "change_schedule": _of_schedule(_week(weekly=[])),
+    "delete_schedule": _of_schedule(),
+    "add_time_off": _add_time_off,
+    "list_time_off": _read("/v1/providers/prv_kim/time-off", brand_id=LOOP),
+    "remove_time_off": _remove_time_off,
     "list_visit_types": _read("/v1/visit-types", brand_id=LOOP),
     "get_visit_type": _get_visit_type,
     "add_visit_type": _add_visit_type,

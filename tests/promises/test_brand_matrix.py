@@ -15,6 +15,7 @@ import pytest
 
 from clinic import Clinic, later, monday_morning, said
 from matrix import ANY_PATIENT, Row, Statuses, statuses
+from matrix_of_schedules import ROWS_OF_SCHEDULES
 from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
 from operations import DOCUMENT, OPERATIONS, Call, make
 from scenes import CALLERS, FOREIGN, OTHERS, OWN, REACHES, STAFF, UNKNOWN, Scene
@@ -292,6 +293,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     ),
     **ROWS_OF_TYPES,
     **ROWS_OF_LICENCES,
+    **ROWS_OF_SCHEDULES,
     ("add_office_hour", "coachId"): of_coach(
         "office-hours", ANY_PATIENT, lambda _scene, _coach: monday_morning()
     ),

@@ -47,6 +47,15 @@ JOURNAL = {
     "create_slot": Leaves("slot.created", "slot", "booking.slot.created.v1"),
     "create_slots": Leaves("slot.created", "slot", "booking.slot.created.v1"),
     "delete_slot": Leaves("slot.deleted", "slot", "booking.slot.deleted.v1"),
+    "add_schedule": Leaves("schedule.created", "schedule", "booking.schedule.created.v1"),
+    "change_schedule": Leaves("schedule.changed", "schedule", "booking.schedule.changed.v1"),
+    "delete_schedule": Leaves(
+        "schedule.deleted", "schedule", "booking.schedule.deleted.v1", is_gone=True
+    ),
+    "add_time_off": Leaves("time_off.added", "time_off", "booking.time_off.added.v1"),
+    "remove_time_off": Leaves(
+        "time_off.removed", "time_off", "booking.time_off.removed.v1", is_gone=True
+    ),
     "add_visit_type": Leaves("visit_type.created", "visit_type"),
     "change_visit_type": Leaves("visit_type.changed", "visit_type"),
     "retire_visit_type": Leaves("visit_type.retired", "visit_type"),
@@ -83,6 +92,8 @@ TABLES = {
     "visit_type": ("visit_type", "visit_type"),
     "visit_type_override": ("visit_type_override", "visit_type"),
     "licence": ("licence", "licence_id"),
+    "schedule": ("schedule", "schedule_id"),
+    "time_off": ("time_off", "time_off_id"),
     "patient_region": ("patient_region", "patient_id"),
     "office_hour": ("office_hour", "office_hour_id"),
     "office_hour_booking": ("office_hour_booking", "booking_id"),
@@ -314,6 +325,9 @@ def test_a_refused_change_leaves_nothing_but_its_key(clinic: Clinic, operation_i
 
 
 REPEATABLE = {
+    "add_schedule",
+    "change_schedule",
+    "add_time_off",
     "create_slot",
     "create_slots",
     "change_visit_type",
