@@ -7,7 +7,7 @@ import pytest
 
 from clinic import Clinic
 from envelope import invalid, ok, refused
-from practice import Practice
+from scheduled import Practice
 from world import LOOP
 
 ALL_DAY = ["09:00", "09:30", "10:00", "10:30"]

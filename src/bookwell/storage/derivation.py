@@ -78,8 +78,8 @@ async def list_outdated(
     zone_data: str | None,
     after_id: str,
     row_limit: int,
-) -> list[tuple[str, int]]:
-    """(id, number) of providers whose slots were made with other zone data; all without any."""
+) -> list[str]:
+    """The ids of providers whose slots were made with other zone data; of all without any."""
     rows = await _list_derivations.rows(
         connection,
         brand_id=brand_id,
@@ -88,7 +88,7 @@ async def list_outdated(
         after_id=after_id,
         row_limit=row_limit,
     )
-    return [(row["provider_id"], row["provider_no"]) for row in rows]
+    return [row["provider_id"] for row in rows]
 
 
 async def stored_slots(connection: AnyConnection, provider: Affiliated, window: Interval) -> Stored:

@@ -45,6 +45,7 @@ class VisitAhead(NamedTuple):
     """A visit that has not begun; `is_derived` says that its slot came of a schedule."""
 
     visit_id: str
+    slot_id: str
     during: Interval
     is_derived: bool
 
@@ -144,7 +145,12 @@ async def visits_ahead(connection: AnyConnection, provider: Affiliated) -> list[
         connection, brand_id=provider.brand_id, provider_no=provider.provider_no
     )
     return [
-        VisitAhead(row["visit_id"], Interval(row["starts_at"], row["ends_at"]), row["is_derived"])
+        VisitAhead(
+            row["visit_id"],
+            row["slot_id"],
+            Interval(row["starts_at"], row["ends_at"]),
+            row["is_derived"],
+        )
         for row in rows
     ]
 

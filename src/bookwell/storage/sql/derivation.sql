@@ -22,7 +22,7 @@ WHERE provider_no = :provider_no AND brand_id = :brand_id;
 
 -- name: list_derivations
 -- Those whose slots were made with other zone data than this; all where none is named.
-SELECT p.provider_id, p.provider_no
+SELECT p.provider_id
 FROM booking.derivation AS d
 JOIN booking.provider AS p USING (provider_no)
 WHERE d.brand_id = :brand_id

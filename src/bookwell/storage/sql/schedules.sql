@@ -71,7 +71,7 @@ WHERE provider_no = :provider_no AND brand_id = :brand_id AND time_off_id = :tim
 
 -- name: list_visits_ahead
 -- Of the provider and the brand, whose time is taken and has not begun; earliest first.
-SELECT v.visit_id, v.starts_at, v.ends_at,
+SELECT v.visit_id, v.slot_id, v.starts_at, v.ends_at,
        (SELECT s.rule_id IS NOT NULL
         FROM booking.slot AS s
         WHERE s.slot_id = v.slot_id AND s.brand_id = v.brand_id) AS is_derived
