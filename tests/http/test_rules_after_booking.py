@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from clinic import Clinic
@@ -144,10 +145,35 @@ def test_notice_and_horizon_count_from_when_it_was_held(
 ) -> None:
     practice.visit_type(notice_minutes=60)
     slot_id = practice.slot(start)
+    later = practice.slot(start + timedelta(hours=1))
     with practice.clinic.clock_at(start - minutes(60) - timedelta(seconds=30)):
         visit = held(practice, slot_id)
     with practice.clinic.clock_at(start - minutes(58)):
         confirmed = ok(confirm(practice, visit))
+    with practice.clinic.clock_at(start - timedelta(seconds=30)):
+        untyped = ok(practice.hold(later), 201)
+    with practice.clinic.clock_at(start + minutes(2)):
+        typed = ok(confirm(practice, untyped, visit_type="follow_up"))
+
+    assert confirmed["status"] == typed["status"] == "booked"
+
+
+def test_what_is_confirmed_as_it_was_held_waits_for_no_count(
+    practice: Practice, start: datetime
+) -> None:
+    """It was counted when it was held, so the patient's row, where counters queue, is left alone."""
+    practice.visit_type(patient_cap=1, provider_day_cap=1, notice_minutes=60)
+    slot_id = practice.slot(start)
+    with practice.clinic.clock_at(start - minutes(61)):
+        visit = held(practice, slot_id)
+
+    with psycopg.connect(practice.clinic.world.database_url) as counting:
+        counting.execute(
+            "SELECT FROM booking.patient WHERE patient_id = %s FOR NO KEY UPDATE",
+            [practice.patient.patient_id],
+        )
+        with practice.clinic.clock_at(start - minutes(59)):
+            confirmed = ok(confirm(practice, visit))
 
     assert confirmed["status"] == "booked"
 
@@ -217,6 +243,7 @@ def test_a_cap_that_is_full_without_the_hold_stands_against_confirming(
     monday = (start - timedelta(days=start.weekday())).replace(hour=9)
     practice.booked(practice.slot(monday))
     visit = held(practice, practice.slot(monday + timedelta(days=1)))
+    before = kept(practice, visit)
     change_type(practice, patient_cap=1)
 
     refused(confirm(practice, visit), 409, "rule_broken", rule="patient_cap", may_be_overruled=True)
@@ -225,6 +252,7 @@ def test_a_cap_that_is_full_without_the_hold_stands_against_confirming(
         "rules": ["patient_cap"],
         "reason": "clinical_need",
     }
+    assert kept(practice, visit) == before, "its type is what it was, and so are its terms"
 
 
 def test_who_may_not_overrule_does_not_confirm_with_a_reason(
