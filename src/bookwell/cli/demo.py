@@ -1,6 +1,7 @@
 """`bookwell demo`."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def demo(
     async def prepare(database_url: str) -> None:
         database = await Database.connect(database_url, pool_size=POOL_SIZE)
         try:
-            await seed(database)
+            await seed(database, horizon=timedelta(days=settings.horizon_days))
             tokens.update(await keep_tokens(database, settings.data_dir))
         finally:
             await database.close()

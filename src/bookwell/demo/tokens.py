@@ -7,7 +7,7 @@ import msgspec
 from bookwell.demo.people import BRANDS, patients_of
 from bookwell.demo.seeding import call_for
 from bookwell.demo.whole_files import write_whole
-from bookwell.domain.callers import ADMIN_SCOPE, Role
+from bookwell.domain.callers import ADMIN_SCOPE, OVERRIDE_SCOPE, Role
 from bookwell.storage import tokens as stored
 from bookwell.storage.database import Database
 from bookwell.usecases.tokens import DEFAULT_SCOPES, create_token
@@ -27,7 +27,8 @@ async def keep_tokens(database: Database, data_dir: Path) -> Tokens:
         mine = tokens[brand_id] = {}
         for name, (role, subject, scopes) in _wanted(brand_id).items():
             secret = before.get(brand_id, {}).get(name)
-            if secret is None or not await _lives(database, secret, brand_id, subject):
+            identity = brand_id, subject, frozenset(scopes)
+            if secret is None or not await _lives(database, secret, identity):
                 issued = await create_token(
                     database,
                     call_for(brand_id),
@@ -47,21 +48,26 @@ def _wanted(brand_id: str) -> dict[str, tuple[Role, str, tuple[str, ...]]]:
     patient, other_patient, *_ = patients_of(brand_id)
     # The service's token also opens /v1/admin, so that it can be tried.
     service_scopes = (*DEFAULT_SCOPES[Role.SERVICE], ADMIN_SCOPE)
+    # The staff's may overrule the brand's booking rules, and say why, so that this can be, too.
+    staff_scopes = (*DEFAULT_SCOPES[Role.STAFF], OVERRIDE_SCOPE)
     return {
         "patient": (Role.PATIENT, patient.subject, DEFAULT_SCOPES[Role.PATIENT]),
         "other_patient": (Role.PATIENT, other_patient.subject, DEFAULT_SCOPES[Role.PATIENT]),
-        "staff": (Role.STAFF, f"demo-staff-{brand_id}", DEFAULT_SCOPES[Role.STAFF]),
+        "staff": (Role.STAFF, f"demo-staff-{brand_id}", staff_scopes),
         "service": (Role.SERVICE, f"demo-service-{brand_id}", service_scopes),
     }
 
 
-async def _lives(database: Database, secret: str, brand_id: str, subject: str) -> bool:
+async def _lives(
+    database: Database, secret: str, identity: tuple[str, str, frozenset[str]]
+) -> bool:
+    """Whether it still is a token for this brand and subject, with these scopes."""
     async with database.reading() as connection:
         known = await stored.find(connection, stored.hash_of(secret))
-    return known is not None and (known.caller.brand_id, known.caller.subject) == (
-        brand_id,
-        subject,
-    )
+    if known is None:
+        return False
+    caller = known.caller
+    return (caller.brand_id, caller.subject, caller.scopes) == identity
 
 
 def _read(path: Path) -> Tokens:
