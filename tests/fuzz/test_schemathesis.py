@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from bookwell.domain.visit_types import LIMITS
 from clinic import Clinic
 from operations import DOCUMENT, OPERATIONS, Operation
 from world import LOOP
@@ -59,10 +60,15 @@ NOT_IN_WORDS = {
     "brand_id",
     "expires_in",  # 60.0 is an integer to JSON Schema, and none to us
     "capacity",
+    "visit_type",  # it is one of the brand's
+    *LIMITS,  # as expires_in
+    "amount_minor",
+    "before",
+    "until",
     "body",  # the documentation lets bodies be absent that have required fields
 }
 # A field of an item is named with its place, as in slots[3].start_time.
-ITEM = re.compile(r"^slots\[\d+\]\.")
+ITEM = re.compile(r"^(slots\[\d+\]|regions\[\d+\]|late_cancel_price)\.")
 
 
 def without_brand_header(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,6 +99,7 @@ def known(clinic: Clinic) -> Mapping[str, list[str]]:
         "coaches": [coach, "coach_jo"],
         "bookings": [clinic.seat(clinic.patient(), coach)["id"] for _ in range(2)],
         "patients": [clinic.patient().patient_id],
+        "visit_type": [clinic.visit_type() for _ in range(6)],
         "slot_id": [clinic.slot() for _ in range(6)],
         "new_slot_id": [clinic.slot() for _ in range(6)],
         "patient_id": [clinic.patient().patient_id, "pat_ada"],

@@ -5,84 +5,21 @@ from typing import Any
 import httpx
 import pytest
 
+from administered import (
+    PATH,
+    SAID,
+    UNSAID,
+    add,
+    as_for,
+    change,
+    override,
+    post,
+    retire,
+    seen,
+)
 from clinic import Clinic
 from envelope import invalid, ok, refused
 from world import LOOP, LOOPBIO
-
-PATH = "/v1/visit-types"
-
-# What a type is like where nothing but its length was said.
-UNSAID: dict[str, Any] = {
-    "is_offered": True,
-    "buffer_before_minutes": 0,
-    "buffer_after_minutes": 0,
-    "notice_minutes": 0,
-    "horizon_days": 365,
-    "modality": "video",
-    "booked_by": "patient",
-    "licence_required": False,
-    "time_zone": "UTC",
-    "patient_cap": None,
-    "patient_cap_period": "day",
-    "provider_day_cap": None,
-    "cancel_late_minutes": 0,
-    "cancel_cutoff_minutes": 0,
-    "reschedule_late_minutes": 0,
-    "reschedule_cutoff_minutes": 0,
-    "late_cancel_price": None,
-    "retired_at": None,
-}
-# Every field with something else in it.
-SAID: dict[str, Any] = {
-    "duration_minutes": 45,
-    "buffer_before_minutes": 5,
-    "buffer_after_minutes": 10,
-    "grid_minutes": 15,
-    "notice_minutes": 120,
-    "horizon_days": 60,
-    "modality": "in_person",
-    "booked_by": "staff",
-    "licence_required": True,
-    "time_zone": "Europe/Berlin",
-    "patient_cap": 2,
-    "patient_cap_period": "week",
-    "provider_day_cap": 8,
-    "cancel_late_minutes": 1440,
-    "cancel_cutoff_minutes": 60,
-    "reschedule_late_minutes": 720,
-    "reschedule_cutoff_minutes": 30,
-    "late_cancel_price": {"amount_minor": 2500, "currency": "EUR"},
-}
-
-
-def add(clinic: Clinic, visit_type: str | None = None, **said: object) -> dict[str, Any]:
-    """A visit type that loop's administrator adds; half an hour, unless something else is said."""
-    return ok(post(clinic, {"id": visit_type or clinic.new_id("type"), **said}), 201)
-
-
-def post(clinic: Clinic, body: dict[str, object], **more: Any) -> httpx.Response:
-    body = {"name": "N. N.", "duration_minutes": 30, **body}
-    return clinic.post(PATH, body, **{"token": clinic.world.admin, **more})
-
-
-def change(clinic: Clinic, visit_type: str, **said: object) -> httpx.Response:
-    return clinic.call("PATCH", f"{PATH}/{visit_type}", said, token=clinic.world.admin)
-
-
-def retire(clinic: Clinic, visit_type: str) -> httpx.Response:
-    return clinic.call("DELETE", f"{PATH}/{visit_type}", token=clinic.world.admin)
-
-
-def override(clinic: Clinic, provider_id: str, visit_type: str, **said: object) -> httpx.Response:
-    path = f"/v1/providers/{provider_id}/visit-types/{visit_type}"
-    return clinic.call("PUT", path, said, token=clinic.world.admin)
-
-
-def seen(clinic: Clinic, visit_type: str, **query: Any) -> dict[str, Any] | None:
-    """The visit type as the list has it, if it does."""
-    listed = ok(clinic.get(PATH, brand_id=LOOP, limit=1000, **query))["visit_types"]
-    return next((each for each in listed if each["id"] == visit_type), None)
-
 
 # ------------------------------------------------------------------------------------ add and read
 
@@ -406,92 +343,6 @@ def test_what_is_not_there_is_neither_changed_nor_retired(clinic: Clinic) -> Non
         refused(change(clinic, visit_type, name="N"), 404, "not_found")
         refused(override(clinic, "prv_kim", visit_type), 404, "not_found")
     refused(retire(clinic, "never"), 404, "not_found")
-
-
-# ------------------------------------------------------------------------------- providers differ
-
-
-def as_for(visit_type: dict[str, Any], provider_id: str, **differs: Any) -> dict[str, Any]:
-    """The visit type as it is listed for a provider for whom this differs."""
-    named = {"provider_id": provider_id, "overridden": sorted(differs)}
-    return {**visit_type, **named, **differs}
-
-
-def test_an_override_says_only_what_differs(clinic: Clinic) -> None:
-    added, kim, other = add(clinic, **SAID), clinic.provider(), clinic.provider()
-    differs = {"duration_minutes": 60, "patient_cap": None, "late_cancel_price": None}
-
-    answer = override(clinic, kim, added["id"], **differs)
-
-    expected = as_for(added, kim, **differs)
-    assert ok(answer) == expected
-    assert seen(clinic, added["id"], provider_id=kim) == expected
-    assert seen(clinic, added["id"], provider_id=other) == as_for(added, other)
-    assert seen(clinic, added["id"]) == added
-    of_kim = ok(clinic.get(f"/v1/providers/{kim}/visit-types", brand_id=LOOP, limit=1000))
-    assert expected in of_kim["visit_types"]
-
-
-def test_every_field_of_an_override_is_kept(clinic: Clinic) -> None:
-    added, kim = add(clinic), clinic.provider()
-
-    overridden = ok(override(clinic, kim, added["id"], is_offered=False, **SAID))
-
-    assert overridden == as_for(added, kim, is_offered=False, **SAID)
-
-
-def test_a_new_override_takes_the_place_of_the_one_before(clinic: Clinic) -> None:
-    added, kim = add(clinic), clinic.provider()
-    ok(override(clinic, kim, added["id"], duration_minutes=60, is_offered=False))
-
-    ok(override(clinic, kim, added["id"], notice_minutes=5))
-
-    assert seen(clinic, added["id"], provider_id=kim) == as_for(added, kim, notice_minutes=5)
-
-
-def test_a_change_of_the_type_reaches_providers_in_what_does_not_differ(clinic: Clinic) -> None:
-    added, kim = add(clinic), clinic.provider()
-    ok(override(clinic, kim, added["id"], duration_minutes=60))
-
-    changed = ok(change(clinic, added["id"], duration_minutes=20, notice_minutes=90))
-
-    expected = as_for(changed, kim, duration_minutes=60)
-    assert seen(clinic, added["id"], provider_id=kim) == expected
-    assert expected["notice_minutes"] == 90
-
-
-def test_an_override_outlives_a_type_that_was_retired_and_is_back(clinic: Clinic) -> None:
-    added, kim = add(clinic), clinic.provider()
-    ok(override(clinic, kim, added["id"], duration_minutes=60))
-    ok(retire(clinic, added["id"]))
-
-    back = add(clinic, added["id"], notice_minutes=90)
-
-    expected = as_for(back, kim, duration_minutes=60)
-    assert seen(clinic, added["id"], provider_id=kim) == expected
-
-
-def test_without_its_override_a_provider_has_the_brands_terms(clinic: Clinic) -> None:
-    added, kim = add(clinic), clinic.provider()
-    path = f"/v1/providers/{kim}/visit-types/{added['id']}"
-    ok(override(clinic, kim, added["id"], duration_minutes=60))
-
-    removed = clinic.call("DELETE", path, token=clinic.world.admin)
-    again = clinic.call("DELETE", path, token=clinic.world.admin)
-
-    assert ok(removed) == as_for(added, kim)
-    assert seen(clinic, added["id"], provider_id=kim) == as_for(added, kim)
-    refused(again, 404, "not_found")
-
-
-@pytest.mark.parametrize("provider_id", ["prv_never", "prv_sam", "coach_jo"])
-def test_only_the_brands_own_clinicians_differ(clinic: Clinic, provider_id: str) -> None:
-    added = add(clinic)
-
-    refused(override(clinic, provider_id, added["id"]), 404, "not_found")
-    path = f"/v1/providers/{provider_id}/visit-types"
-    refused(clinic.get(path, brand_id=LOOP), 404, "not_found")
-    refused(clinic.get(PATH, brand_id=LOOP, provider_id=provider_id), 404, "not_found")
 
 
 def test_the_audit_names_fields_and_never_what_is_in_them(clinic: Clinic) -> None:

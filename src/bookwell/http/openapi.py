@@ -22,7 +22,7 @@ Providers and coaches offer time, patients book visits and office hours, staff r
 
 - **Tokens.** Every call carries `Authorization: Bearer …`; each operation names its scope.
 - **Retries.** Send `Idempotency-Key` with any change and repeat it safely: it happens once.
-- **Versions.** A visit's `ETag` is its version; send it as `If-Match` to change only what you saw.
+- **Versions.** An `ETag` is a thing's version; send it as `If-Match` to change only what you saw.
 - **Pages.** A list that goes on has a `next_cursor`; send it as `cursor`.
 - **Tracing.** `X-Request-Id` and `traceparent` are taken over, and returned with every answer.
 - **Errors.** `{error, message, request_id, details}`; `error` is stable, `message` is for people.

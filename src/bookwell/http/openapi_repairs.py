@@ -68,6 +68,8 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
         )
     if method == "post" and path.startswith("/v1/visits/{id}/"):
         found.append(_header("If-Match", "The `ETag` of the visit as last seen."))
+    if method in ("patch", "delete") and path == "/v1/visit-types/{visit_type}":
+        found.append(_header("If-Match", "The `ETag` of the visit type as last seen."))
     if method == "post" and path == "/v1/visits":
         found.append(_header("If-Match", "With `hold_id`: the `ETag` of the hold as last seen."))
     return found
@@ -87,6 +89,8 @@ def _headers_written(status: str, answer: Node) -> Node:
     schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
     if schema.get("$ref") == "#/components/schemas/Visit":
         return _written("ETag", "The visit's version.")
+    if schema.get("$ref") == "#/components/schemas/VisitType":
+        return _written("ETag", "The visit type's version; none of a provider's.")
     if status == "401":
         return _written("WWW-Authenticate", "The challenge of RFC 6750.")
     if status in ("429", "503"):

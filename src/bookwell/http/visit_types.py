@@ -43,7 +43,8 @@ BrandOfCaller = Annotated[str, QueryParameter(description="The caller's brand.")
 
 def _within(field: str) -> Meta:
     least, most = LIMITS[field]
-    return Meta(ge=least, le=most)
+    # Of a field that may be absent, Litestar's document forgets a `ge` of 0.
+    return Meta(ge=least, le=most) if least else Meta(gt=-1, le=most)
 
 
 _Duration = Annotated[int, _within("duration_minutes")]
