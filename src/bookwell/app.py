@@ -17,6 +17,8 @@ from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
 from bookwell.http import (
     admin,
+    disruptions,
+    explain,
     health,
     holds,
     licences,
@@ -25,6 +27,7 @@ from bookwell.http import (
     patient_regions,
     quotes,
     schedules,
+    search,
     slots,
     time_off,
     tokens,
@@ -64,6 +67,7 @@ THIN = (
     visits.get_visit,
     visits.list_visits,
     slots.list_slots,
+    search.find_slots,
     holds.hold_slot,
     visit_changes.confirm_visit,
 )
@@ -83,10 +87,13 @@ def routes(settings: Settings | None = None) -> Litestar:
             *quotes.ROUTES,
             *holds.ROUTES,
             *slots.ROUTES,
+            *search.ROUTES,
+            *explain.ROUTES,
             *schedules.ROUTES,
             *time_off.ROUTES,
             *visit_types.ROUTES,
             *visit_type_overrides.ROUTES,
+            *disruptions.ROUTES,
             *licences.ROUTES,
             *patient_regions.ROUTES,
             *office_hours.ROUTES,
@@ -158,6 +165,7 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                     length=timedelta(minutes=settings.hold_minutes), holds_max=settings.holds_max
                 ),
                 horizon=timedelta(days=settings.horizon_days),
+                disruption_hold_length=timedelta(minutes=settings.disruption_hold_minutes),
             ),
         )
         _keep_doing(

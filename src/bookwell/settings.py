@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bookwell.domain.errors import InvalidInput
+from bookwell.domain.holds import PATIENT_HOLDS_MAX
 
 PORT_MAX = 65_535
 # Whoever needs more than a day to confirm has booked.
@@ -62,7 +63,16 @@ class Settings:
         at_most=HOLD_MINUTES_MAX,
     )
     holds_max: int = _setting(
-        5, "Slots that one patient may hold at once in a brand.", at_least=1, at_most=1000
+        5,
+        "Slots that one patient may hold at once in a brand.",
+        at_least=1,
+        at_most=PATIENT_HOLDS_MAX,
+    )
+    disruption_hold_minutes: float = _setting(
+        60.0,
+        "How long the disruption desk holds a slot that was chosen for an affected visit.",
+        at_least=0.05,
+        at_most=HOLD_MINUTES_MAX,
     )
     horizon_days: int = _setting(
         90,

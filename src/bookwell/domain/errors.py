@@ -132,6 +132,12 @@ class DisruptionOutOfDate(Conflict):
     code = "disruption_out_of_date"
 
 
+class VisitsUndecided(Conflict):
+    """Nobody has decided about some of the visits."""
+
+    code = "visits_undecided"
+
+
 class HoldExpired(Refused):
     """The hold ran out before it was confirmed."""
 

@@ -119,6 +119,17 @@ class VisitNoShow(Struct, frozen=True, kw_only=True):
     no_show_at: datetime
 
 
+class VisitLeftForStaff(Struct, frozen=True, kw_only=True):
+    """A visit's provider is out, and staff are to see to it; its time and status are as before."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    left_at: datetime
+
+
 class SlotCreated(Struct, frozen=True, kw_only=True):
     """A provider offers a time."""
 
@@ -198,6 +209,20 @@ class TimeOffRemoved(Struct, frozen=True, kw_only=True):
     removed_at: datetime
 
 
+class DisruptionCommitted(Struct, frozen=True, kw_only=True):
+    """A provider is out, and so many of their visits were moved, cancelled and left for staff."""
+
+    disruption_id: str
+    provider_id: str
+    brand_id: str
+    out_start: datetime
+    out_end: datetime
+    visits_moved: int
+    visits_cancelled: int
+    visits_left: int
+    committed_at: datetime
+
+
 class OfficeHourBookingCreated(Struct, frozen=True, kw_only=True):
     """A patient took a seat in a coach's office hour."""
 
@@ -233,6 +258,7 @@ EVENTS: dict[str, type[Struct]] = {
     "booking.visit.checked_in.v1": VisitCheckedIn,
     "booking.visit.completed.v1": VisitCompleted,
     "booking.visit.no_show.v1": VisitNoShow,
+    "booking.visit.left_for_staff.v1": VisitLeftForStaff,
     "booking.slot.created.v1": SlotCreated,
     "booking.slot.deleted.v1": SlotDeleted,
     "booking.schedule.created.v1": ScheduleCreated,
@@ -240,6 +266,7 @@ EVENTS: dict[str, type[Struct]] = {
     "booking.schedule.deleted.v1": ScheduleDeleted,
     "booking.time_off.added.v1": TimeOffAdded,
     "booking.time_off.removed.v1": TimeOffRemoved,
+    "booking.disruption.committed.v1": DisruptionCommitted,
     "booking.office_hour_booking.created.v1": OfficeHourBookingCreated,
     "booking.office_hour_booking.cancelled.v1": OfficeHourBookingCancelled,
 }

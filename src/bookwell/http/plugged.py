@@ -31,6 +31,8 @@ class Plugged:
     hold_terms: HoldTerms
     # How far ahead slots are made out of schedules.
     horizon: timedelta
+    # For how long the disruption desk holds what it chose.
+    disruption_hold_length: timedelta
 
 
 def plug_into(app: Litestar, plugged: Plugged) -> None:

@@ -44,6 +44,10 @@ ADVICE = {
     "disruption_out_of_date": (
         "Read the disruption again and choose for the visits in `details.visits` as well."
     ),
+    "visits_undecided": (
+        "Choose for the visits in `details.visits`, or commit with `leave_undecided: true` to leave "
+        "them for staff."
+    ),
     "too_many_holds": (
         "Confirm or cancel one of this patient's holds, or wait until one expires: "
         "`details.holds_max` (`BOOKWELL_HOLDS_MAX`) is how many a patient may have in a brand."

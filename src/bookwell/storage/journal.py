@@ -1,6 +1,7 @@
 """What every change leaves behind, in its own transaction: event, audit row, idempotency row."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,11 +11,12 @@ from bookwell.domain.callers import Call
 from bookwell.domain.events import data_of, type_of
 from bookwell.domain.ids import EVENT, new_id
 from bookwell.storage import idempotency
-from bookwell.storage.statements import AnyConnection, statement
+from bookwell.storage.statements import AnyConnection, as_json, statement
 
 _read_clock = statement("read_clock")
 _write_event = statement("write_event")
 _write_audit = statement("write_audit")
+_write_journal = statement("write_journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,15 @@ class Entry:
     entity_type: str
     entity_id: str
     details: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One of many changes of a call: what the audit says of it, and the event with its number."""
+
+    entry: Entry
+    fact: Struct | None = None
+    sequence: int = 1
 
 
 async def now(connection: AnyConnection) -> datetime:
@@ -73,3 +84,24 @@ async def record(
         **actor_values(call),
     )
     await idempotency.remember(connection, call, answer)
+
+
+async def record_all(connection: AnyConnection, call: Call, changes: Sequence[Change]) -> None:
+    """As `record`, for many changes of which none is the call's answer; in their order."""
+    told = [
+        {
+            "event_id": None if change.fact is None else new_id(EVENT),
+            "event_type": None if change.fact is None else type_of(change.fact),
+            "data": None if change.fact is None else data_of(change.fact),
+            "sequence": change.sequence,
+            "audit_type": change.entry.event_type,
+            "entity_type": change.entry.entity_type,
+            "entity_id": change.entry.entity_id,
+            "details": change.entry.details,
+        }
+        for change in changes
+    ]
+    if told:
+        await _write_journal.run(
+            connection, brand_id=call.brand_id, changes=as_json(told), **actor_values(call)
+        )

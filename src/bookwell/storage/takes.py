@@ -39,6 +39,7 @@ class _Take(Struct, frozen=True):
     wanted: Wanted
     visit_id: str
     event_id: str
+    instead_of: str | None = None
 
     def question(self) -> Question:
         """What the booking rules are asked; a hold may leave its type for later."""
@@ -48,6 +49,7 @@ class _Take(Struct, frozen=True):
             visit_type=None if is_open else wanted.visit_type,
             patient_id=wanted.patient_id,
             by_patient=self.call.caller.role is Role.PATIENT,
+            ignored_visit=self.instead_of,
         )
 
     def values(self) -> dict[str, object]:
@@ -124,6 +126,22 @@ async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
                 await holds.expire(connection, outcome.visit_ids)
     async with database.statement(call):
         raise SlotUnavailable(slot_id=wanted.slot_id)
+
+
+async def take_behind_locks(
+    connection: AnyConnection, call: Call, wanted: Wanted, *, instead_of: str
+) -> Visit:
+    """As `take`, in the transaction of a caller who has locked the slot's provider and the patient.
+
+    The visit `instead_of` counts for nothing: the caller means to end or to move it. The caller
+    has ended past holds that may be in the way, and settles their own key.
+    """
+    take = _Take(call.without_key(), wanted, new_id(VISIT), new_id(EVENT), instead_of)
+    await _overruled(connection, take)
+    outcome = await _take_one(connection, take, has_locks=True)
+    if not isinstance(outcome, Visit):
+        raise SlotUnavailable(slot_id=wanted.slot_id)
+    return outcome
 
 
 async def _placed(database: Database, wish: _Take, *, has_locks: bool) -> _Final:
@@ -248,7 +266,8 @@ def _refusal(wanted: Wanted, row: Record, overruled: Sequence[str]) -> BookwellE
         return NotFound(NO_SUCH_PATIENT)
     if row["has_begun"]:
         return SlotUnavailable(slot_id=wanted.slot_id)
-    broken = set(row["broken"]) - set(overruled)
+    # A slot that was withdrawn while this waited for its provider is judged by nothing.
+    broken = set(row["broken"] or ()) - set(overruled)
     if row["has_no_place"] and wanted.terms is not None and not broken:
         return TooManyHolds(holds_max=wanted.terms.holds_max)
     return refusal_of(broken, slot_id=wanted.slot_id) or SlotUnavailable(slot_id=wanted.slot_id)

@@ -1,6 +1,7 @@
 """Move a visit to another time."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bookwell.domain.callers import Call, Role
 from bookwell.domain.errors import SlotUnavailable
@@ -47,7 +48,7 @@ async def reschedule_visit(
         is_closed = quote.allowed_until is not None and before.now >= quote.allowed_until
         if quote.refusal is not None and not (is_closed and overruling):
             raise quote.refusal
-        judged = await _judged(connection, call, before, new_slot_id)
+        judged = await judge_move(connection, call, before, new_slot_id)
         # A move leaves the visit type as it is, also one that its brand no longer has.
         broken = [rule for rule in judged.broken if rule is not Rule.VISIT_TYPE]
         refusal = refusal_of(broken, slot_id=new_slot_id, is_overruled=overruling)
@@ -63,24 +64,22 @@ async def reschedule_visit(
             connection,
             call,
             _entry(before, visit, quote, override),
-            fact=VisitRescheduled(
-                visit_id=visit_id,
-                patient_id=visit.patient_id,
-                provider_id=visit.provider_id,
-                brand_id=visit.brand_id,
-                old_slot_start=before.visit.starts_at,
-                new_slot_start=visit.starts_at,
-                new_slot_end=visit.ends_at,
-                rescheduled_at=visit.updated_at,
-            ),
+            fact=rescheduled(before.visit, visit),
             sequence=visit.version,
             answer=visit,
         )
     return visit
 
 
-async def _judged(connection: AnyConnection, call: Call, before: Seen, new_slot_id: str) -> Judged:
-    """The new slot as the booking rules see it for this visit.
+async def judge_move(
+    connection: AnyConnection,
+    call: Call,
+    before: Seen,
+    new_slot_id: str,
+    *,
+    asked_at: datetime | None = None,
+) -> Judged:
+    """The new slot as the booking rules see it for this visit, asked for now or at `asked_at`.
 
     Raises:
         NotFound: The brand has no such slot.
@@ -96,11 +95,26 @@ async def _judged(connection: AnyConnection, call: Call, before: Seen, new_slot_
             patient_id=visit.patient_id,
             by_patient=call.caller.role is Role.PATIENT,
             ignored_visit=visit.visit_id,
+            asked_at=asked_at,
         ),
     )
     if judged.starts_at <= before.now or new_slot_id == visit.slot_id:
         raise SlotUnavailable(slot_id=new_slot_id)
     return judged
+
+
+def rescheduled(before: Visit, after: Visit) -> VisitRescheduled:
+    """The fact that the one became the other."""
+    return VisitRescheduled(
+        visit_id=after.visit_id,
+        patient_id=after.patient_id,
+        provider_id=after.provider_id,
+        brand_id=after.brand_id,
+        old_slot_start=before.starts_at,
+        new_slot_start=after.starts_at,
+        new_slot_end=after.ends_at,
+        rescheduled_at=after.updated_at,
+    )
 
 
 def _entry(before: Seen, visit: Visit, quote: Quote, override: Override | None) -> Entry:

@@ -1,6 +1,6 @@
 """When a provider is away: whole days, parts of a day, or weeks."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from bookwell.domain.affected import overtaken
@@ -14,6 +14,7 @@ from bookwell.domain.schedules import TimeOff, instants_of
 from bookwell.storage import catalog, journal, schedules
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
+from bookwell.storage.schedules import Affiliated
 from bookwell.storage.statements import AnyConnection
 from bookwell.usecases.derivation import Derived, derive
 from bookwell.usecases.paging import FAR_PAST, Page
@@ -61,7 +62,7 @@ async def add_time_off(
                 f"A provider has {TIME_OFF_MAX} times off ahead in a brand at most.", field="from"
             )
         kept = await _leave_nobody_behind(connection, provider, during, others, upkeep)
-        added = await schedules.add_time_off(
+        added, change = await enter(
             connection,
             provider,
             TimeOff(
@@ -75,20 +76,35 @@ async def add_time_off(
                 ends_at=during.ends_at,
                 created_at=now,
             ),
+            horizon=upkeep.horizon,
+            visits_kept=kept,
         )
-        done = await derive(connection, provider, horizon=upkeep.horizon)
-        await journal.record(
-            connection,
-            call,
-            _entry("added", added, done, visits_kept=kept),
-            fact=TimeOffAdded(
-                slots_withdrawn=len(done.changes.withdrawn),
-                added_at=added.created_at,
-                **_facts(added),
-            ),
-            answer=added,
-        )
+        await journal.record(connection, call, change.entry, fact=change.fact, answer=added)
     return added
+
+
+async def enter(
+    connection: AnyConnection,
+    provider: Affiliated,
+    off: TimeOff,
+    *,
+    horizon: timedelta,
+    visits_kept: int,
+) -> tuple[TimeOff, journal.Change]:
+    """Keep the time off and derive the provider's slots; the caller writes the journal.
+
+    The caller holds the provider's lock.
+    """
+    added = await schedules.add_time_off(connection, provider, off)
+    done = await derive(connection, provider, horizon=horizon)
+    return added, journal.Change(
+        entry=_entry("added", added, done, visits_kept=visits_kept),
+        fact=TimeOffAdded(
+            slots_withdrawn=len(done.changes.withdrawn),
+            added_at=added.created_at,
+            **_facts(added),
+        ),
+    )
 
 
 async def list_time_off(

@@ -38,3 +38,25 @@ WHERE ctid IN (
     ORDER BY created_at
     LIMIT :row_limit
     FOR UPDATE SKIP LOCKED);
+
+-- name: write_journal!
+-- Many changes of one call: an event where others hear of it, and an audit row each, in their order.
+WITH told AS MATERIALIZED (
+    SELECT *
+    FROM jsonb_to_recordset(:changes::jsonb) AS w (
+        position integer, event_id text, event_type text, data jsonb, sequence integer,
+        audit_type text, entity_type text, entity_id text, details jsonb)
+), event AS (
+    INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)
+    SELECT event_id, :brand_id, event_type, entity_id, sequence, data
+    FROM told
+    WHERE event_type IS NOT NULL
+    ORDER BY position
+)
+INSERT INTO booking.audit (
+    actor_type, actor_id, actor_brand_id, event_type, entity_type, entity_id, brand_id, request_id,
+    details)
+SELECT :actor_type, :actor_id, :actor_brand_id, audit_type, entity_type, entity_id, :brand_id,
+       :request_id, details
+FROM told
+ORDER BY position;

@@ -53,8 +53,10 @@ WITH wanted AS (
     FROM booking.patient
     WHERE brand_id = :brand_id AND patient_id = :patient_id
 ), place AS (
+    -- What the clinic itself holds has places beyond the 1,000 that a patient may have at most.
     SELECT min(hold_place) AS hold_place
-    FROM generate_series(1, :holds_max::integer) AS hold_place
+    FROM generate_series(CASE WHEN :holds_max::integer > 1000 THEN 1001 ELSE 1 END, :holds_max)
+        AS hold_place
     WHERE hold_place NOT IN (
         SELECT v.hold_place
         FROM booking.visit AS v
