@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ class Demo:
         return self.http.request(method, path, headers=bearer, json=body)
 
     def free_slots(self, brand_id: str = "loop", provider_id: str = "prv_farah") -> list[str]:
-        """The ids of free slots, earliest first."""
-        path = f"/v1/providers/{provider_id}/slots?brand_id={brand_id}&booked=false&limit=20"
+        """The ids of free slots, earliest first; none of them begins while a test goes on."""
+        soon = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        window = f"brand_id={brand_id}&booked=false&limit=20&from={soon}"
+        path = f"/v1/providers/{provider_id}/slots?{window}"
         answer = self.call("GET", path, "patient", brand_id=brand_id)
         assert answer.status_code == 200, answer.text
         return [slot["id"] for slot in answer.json()["slots"]]

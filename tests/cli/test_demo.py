@@ -106,18 +106,94 @@ def test_every_day_of_four_weeks_has_time_at_both_brands_and_every_clinician_off
             assert any(window[0] < start < window[1] for _, start in starts), day
 
 
-def test_every_slot_came_with_its_event_and_its_audit_row(demo: Demo) -> None:
+def test_every_slot_is_counted_by_the_event_and_the_audit_row_of_its_schedule(demo: Demo) -> None:
     slots, events, audits = (
         ask(demo.manifest["database_url"], query)
         for query in (
-            "SELECT slot_id, brand_id FROM booking.slot ORDER BY 1",
-            "SELECT entity_id, data ->> 'brand_id' FROM booking.event WHERE event_type = 'booking.slot.created.v1' AND sequence = 1 ORDER BY 1",
-            "SELECT entity_id, brand_id FROM booking.audit WHERE event_type = 'slot.created' AND actor_type = 'system' ORDER BY 1",
+            "SELECT schedule_id, count(*) FROM booking.schedule, jsonb_path_query(rules, '$.*[*].rule_id') AS rule JOIN booking.slot ON rule_id = rule #>> '{}' GROUP BY 1 ORDER BY 1",
+            "SELECT entity_id, (data ->> 'slots_added')::bigint FROM booking.event WHERE event_type = 'booking.schedule.created.v1' ORDER BY 1",
+            "SELECT entity_id, (details ->> 'slots_added')::bigint FROM booking.audit WHERE event_type = 'schedule.created' AND actor_type = 'system' ORDER BY 1",
         )
     )
 
-    assert len(slots) > 1000
     assert slots == events == audits
+    assert ask(demo.manifest["database_url"], "SELECT count(*) FROM booking.slot") == [
+        (sum(number for _, number in slots),)  # type: ignore[misc]  # numbers
+    ]
+
+
+def test_every_visit_type_is_offered_by_somebody(demo: Demo) -> None:
+    for brand in demo.manifest["brands"]:
+        listed = demo.call("GET", f"/v1/visit-types?brand_id={brand['id']}", "patient", brand_id=brand["id"]).json()  # fmt: skip
+        offered = ask(
+            demo.manifest["database_url"],
+            "SELECT DISTINCT unnest(visit_types) FROM booking.slot WHERE brand_id = %s ORDER BY 1",
+            brand["id"],
+        )
+        assert len(offered) == 3
+        assert [(each["id"],) for each in listed["visit_types"]] == offered
+
+
+def test_the_schedules_show_each_thing_that_a_schedule_can_say(demo: Demo) -> None:
+    said = [
+        (schedule, provider_id)
+        for brand in demo.manifest["brands"]
+        for provider_id in brand["providers"]
+        for schedule in demo.call(
+            "GET", f"/v1/providers/{provider_id}/schedules", "staff", brand_id=brand["id"]
+        ).json()["schedules"]
+    ]
+
+    assert len(said) == 7
+    assert len({schedule["time_zone"] for schedule, _ in said}) == 5
+    for thing in ("weekly", "recurring", "openings", "holiday_region"):
+        assert any(schedule[thing] for schedule, _ in said), thing
+
+
+def test_who_is_off_next_week_offers_nothing_then(demo: Demo) -> None:
+    (off,) = demo.call("GET", "/v1/providers/prv_ben/time-off", "staff").json()["time_off"]
+
+    window = f"from={off['start_time']}&to={off['end_time']}"
+    path = f"/v1/providers/prv_ben/slots?brand_id=loop&{window}"
+    assert demo.call("GET", path, "staff").json()["slots"] == []
+    assert timedelta(0) < datetime.fromisoformat(off["start_time"]) - datetime.now(UTC) < timedelta(days=11)  # fmt: skip
+
+
+def test_a_licence_decides_who_sees_whom(demo: Demo) -> None:
+    slot_id, other_id = demo.free_slots("loop", "prv_amara")[:2]
+    ada, eva = demo.brand("loop")["patients"][0], demo.brand("loop")["patients"][-1]
+
+    answers = {
+        patient_id: demo.call(
+            "POST", "/v1/visits", "staff",
+            {"brand_id": "loop", "patient_id": patient_id, "slot_id": wanted, "visit_type": "follow_up"},
+        )
+        for patient_id, wanted in ((eva, slot_id), (ada, other_id))
+    }  # fmt: skip
+
+    assert (answers[eva].status_code, answers[eva].json()["error"]) == (409, "rule_broken")
+    assert answers[eva].json()["details"]["rule"] == "licence"
+    assert answers[ada].status_code == 201, answers[ada].text
+
+
+def test_staff_overrule_a_policy_and_patients_do_not(demo: Demo) -> None:
+    ahead = (datetime.now(UTC) + timedelta(days=62)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = f"/v1/providers/prv_ben/slots?brand_id=loop&from={ahead}&limit=1000"
+    slot_id = next(
+        slot["id"]
+        for slot in demo.call("GET", path, "staff").json()["slots"]
+        if length_of(slot) == timedelta(minutes=50)
+    )
+    wanted = {"brand_id": "loop", "patient_id": "pat_ada", "slot_id": slot_id, "visit_type": "intake"}  # fmt: skip
+    because = {**wanted, "override_reason": "clinical_need"}
+
+    refused = demo.call("POST", "/v1/visits", "staff", wanted)
+    forbidden = demo.call("POST", "/v1/visits", "patient", because)
+    booked = demo.call("POST", "/v1/visits", "staff", because)
+
+    assert refused.json()["details"]["rules"] == ["horizon"]
+    assert (forbidden.status_code, forbidden.json()["error"]) == (403, "insufficient_scope")
+    assert booked.status_code == 201, booked.text
 
 
 def test_a_seat_with_each_coach_can_be_taken(demo: Demo) -> None:
@@ -178,6 +254,10 @@ def test_files_with_tokens_are_for_their_owner_only(demo: Demo) -> None:
 
     for file in (folder / "manifest.json", folder / "data" / "demo-tokens.json"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def length_of(slot: dict[str, Any]) -> timedelta:
+    return datetime.fromisoformat(slot["end_time"]) - datetime.fromisoformat(slot["start_time"])
 
 
 def said_in(text: str) -> list[dict[str, Any]]:
