@@ -117,7 +117,7 @@ def weeks(draw: st.DrawFn) -> tuple[Schedule, str, datetime]:
 @given(
     week=weeks(),
     duration=st.sampled_from([1, 10, 30, 45, 60]),
-    grid=st.sampled_from([1, 5, 15, 20, 30, 60]),
+    grid=st.sampled_from([1, 5, 15, 20, 25, 45, 60, 90]),
     absence=st.none() | st.tuples(st.integers(-1500, 1500), st.integers(1, 600)),
 )
 def test_a_time_is_offered_exactly_when_wall_clocks_show_hours_of_the_rule_throughout(
@@ -178,6 +178,27 @@ def test_the_hour_that_happens_twice_is_offered_twice_and_told_apart() -> None:
     berlin = zone_file("Europe/Berlin")
     assert [f"{berlin.wall(offer.starts_at):%H:%M}" for offer in found] == ["02:00", "02:30"] * 2
     assert len({offer.starts_at for offer in found}) == 4
+
+
+@pytest.mark.parametrize(
+    ("sunday", "starts"),
+    [
+        # The clock goes from 02:00 back to 01:30, and from 02:00 on to 02:30.
+        (date(2027, 4, 4), ["14:00 01:00", "15:30 02:00", "16:30 03:00"]),
+        (date(2027, 10, 3), ["14:30 01:00", "16:00 03:00"]),
+    ],
+)
+def test_a_change_of_half_an_hour_leaves_starts_on_the_full_hour(
+    sunday: date, starts: list[str]
+) -> None:
+    lord_howe = "Australia/Lord_Howe"
+    hours = a_schedule(weekly("01:00-04:00", weekday=Weekday.SUNDAY), time_zone=lord_howe)
+    terms = {"visit": Terms(duration_minutes=30, grid_minutes=60)}
+
+    found = offered(hours, window=days_from(sunday - timedelta(days=1), 2), terms=terms)
+
+    wall = zone_file(lord_howe).wall
+    assert [f"{o.starts_at:%H:%M} {wall(o.starts_at):%H:%M}" for o in found] == starts
 
 
 def test_the_day_that_never_was_offers_nothing() -> None:
@@ -301,6 +322,18 @@ def test_where_rules_offer_the_same_time_the_first_has_it_and_the_types_are_join
         ("08:30", "rul_1", ("a", "b", "c")),
         ("09:00", "rul_1", ("b",)),
     ]
+
+
+def test_types_are_sorted_however_the_rule_names_them() -> None:
+    terms = dict.fromkeys(("b", "c", "a"), HALF_HOURS["visit"])
+    window = days_from(MONDAY, 1)
+
+    named = offered(
+        a_schedule(weekly("09:00-09:30", visit_types=("b", "a"))), window=window, terms=terms
+    )
+    every = offered(a_schedule(weekly("09:00-09:30")), window=window, terms=terms)
+
+    assert [offer.visit_types for offer in (*named, *every)] == [("a", "b"), ("a", "b", "c")]
 
 
 def test_a_type_that_the_brand_does_not_have_is_not_offered() -> None:

@@ -95,6 +95,17 @@ def test_the_days_are_those_that_dateutil_finds(rule: tuple[str, date]) -> None:
             date(2026, 12, 28),
             [(2027, 1, 1), (2027, 1, 2), (2027, 1, 8), (2027, 1, 9)],
         ),
+        # RFC 5545's own example: every other week is another one where weeks begin on Sunday.
+        (
+            "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO",
+            date(2025, 8, 5),
+            [(2025, 8, 5), (2025, 8, 10), (2025, 8, 19), (2025, 8, 24)],
+        ),
+        (
+            "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU",
+            date(2025, 8, 5),
+            [(2025, 8, 5), (2025, 8, 17), (2025, 8, 19), (2025, 8, 31)],
+        ),
         ("FREQ=YEARLY;COUNT=2", date(2024, 2, 29), [(2024, 2, 29), (2028, 2, 29)]),
         ("FREQ=YEARLY;BYDAY=20MO;COUNT=1", date(2027, 1, 1), [(2027, 5, 17)]),
     ],

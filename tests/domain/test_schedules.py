@@ -11,7 +11,6 @@ from bookwell.domain.schedule_rules import RULES_MAX, VISIT_TYPES_MAX
 from bookwell.domain.schedules import (
     TIME_OFF_DAYS_MAX,
     Effect,
-    RecurringHours,
     Rules,
     Schedule,
     instants_of,
@@ -328,9 +327,3 @@ def test_a_sabbatical_is_time_off() -> None:
     instants = instants_of(leaves, leaves + timedelta(days=TIME_OFF_DAYS_MAX), BERLIN)
 
     assert instants.length == timedelta(days=TIME_OFF_DAYS_MAX)
-
-
-def test_a_recurring_rule_is_not_open_because_it_is_there() -> None:
-    closed: RecurringHours = recurring("FREQ=DAILY", "09:00-10:00")
-
-    assert opened([a_schedule(closed)], WEEK) == []

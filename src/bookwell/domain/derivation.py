@@ -131,7 +131,7 @@ def _kinds(visit_types: tuple[str, ...] | None, terms: Mapping[str, Terms]) -> l
         if its is not None and its.is_offered:
             alike.setdefault((its.duration_minutes, its.grid_minutes), []).append(visit_type)
     return [
-        _Kind(length * _MINUTE, grid * _MINUTE, tuple(sorted(set(types))))
+        _Kind(length * _MINUTE, grid * _MINUTE, tuple(sorted(types)))
         for (length, grid), types in alike.items()
     ]
 

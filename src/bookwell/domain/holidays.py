@@ -38,7 +38,7 @@ def public_holidays(region: str, year: int) -> frozenset[date]:
         calendar = holidays.country_holidays(said[1], subdiv=said[2], years=year)
     except NotImplementedError:
         raise _unknown("holiday_region") from None
-    return frozenset(day for day in calendar if day.year == year)
+    return frozenset(calendar)
 
 
 def _unknown(field: str) -> InvalidInput:

@@ -232,13 +232,10 @@ def _cut(
         return [(wall_from, wall_until)]
     begins, ends = _minutes(wall_from, wall_until)
     pieces = []
-    for closes, opens in sorted(closed):
-        if begins < min(closes, ends):
-            pieces.append((begins, min(closes, ends)))
+    for closes, opens in (*sorted(closed), (ends, ends)):
+        pieces.append((begins, min(closes, ends)))
         begins = max(begins, opens)
-    if begins < ends:
-        pieces.append((begins, ends))
-    return [(_wall(begin), _wall(end)) for begin, end in pieces]
+    return [(_wall(begin), _wall(end)) for begin, end in pieces if begin < end]
 
 
 def _minutes(wall_from: time, wall_until: time) -> tuple[int, int]:
