@@ -21,6 +21,8 @@ class Row:
     patient: Statuses
     staff: Statuses
     is_admin: bool = False
+    # Also where the statuses are the same, the answer about what is the caller's to see says more.
+    says_more: bool = False
 
     def expected(self, caller: str) -> Statuses:
         return self.patient if caller == PATIENT else self.staff

@@ -16,6 +16,7 @@ import pytest
 from clinic import Clinic, later, monday_morning, said
 from matrix import ANY_PATIENT, Row, Statuses, statuses
 from matrix_of_schedules import ROWS_OF_SCHEDULES
+from matrix_of_search import ROWS_OF_SEARCH
 from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
 from operations import DOCUMENT, OPERATIONS, Call, make
 from scenes import CALLERS, FOREIGN, OTHERS, OWN, REACHES, STAFF, UNKNOWN, Scene
@@ -137,29 +138,6 @@ def in_a_series(alone: Callable[[Scene, str], Call]) -> Callable[[Scene, str], C
 def slots_of(scene: Scene, reach: str) -> Call:
     path = f"/v1/providers/{scene.provider(reach)}/slots"
     return Call(path=path, token=scene.token, query={"brand_id": LOOP})
-
-
-def open_slots(dimension: str) -> Callable[[Scene, str], Call]:
-    """A search that names one thing of somebody's, beside a provider who has a slot."""
-
-    def prepare(scene: Scene, reach: str) -> Call:
-        find = {"brand_id": Scene.brand, "provider_id": Scene.provider, "patient_id": Scene.patient}
-        query = {"brand_id": LOOP, dimension: find[dimension](scene, reach)}
-        if dimension == "patient_id":
-            query["provider_id"] = scene.clinic.provider()
-        return Call(path="/v1/slots", token=scene.token, query=query)
-
-    return prepare
-
-
-def a_time_explained(dimension: str) -> Callable[[Scene, str], Call]:
-    def prepare(scene: Scene, reach: str) -> Call:
-        call = open_slots(dimension)(scene, reach)
-        more = {"visit_type": "follow_up", "start_time": "2030-01-01T09:00:00Z"}
-        query = {"provider_id": "prv_kim", **call.query, **more}
-        return Call(path="/v1/slots/explain", token=call.token, query=query)
-
-    return prepare
 
 
 def slots_for_brand(scene: Scene, reach: str) -> Call:
@@ -306,28 +284,6 @@ MATRIX: dict[tuple[str, str], Row] = {
         statuses(403, 403, 404, 404),
         statuses(201, 201, 404, 404),
     ),
-    **{
-        ("find_slots", dimension): Row(open_slots(dimension), theirs, theirs)
-        for dimension, theirs in {
-            "brand_id": statuses(200, 200, 404, 404),
-            "provider_id": statuses(200, 200, 404, 404),
-            # As with list_visits: for nobody's patient, nothing is open.
-            "patient_id": statuses(200, 200, 200, 200),
-        }.items()
-    },
-    ("explain_slot", "brand_id"): Row(
-        a_time_explained("brand_id"), statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)
-    ),
-    # A rule says that no such provider works for the brand.
-    ("explain_slot", "provider_id"): Row(
-        a_time_explained("provider_id"),
-        statuses(200, 200, 200, 200),
-        statuses(200, 200, 200, 200),
-        says_more=True,
-    ),
-    ("explain_slot", "patient_id"): Row(
-        a_time_explained("patient_id"), statuses(200, 404, 404, 404), statuses(200, 200, 404, 404)
-    ),
     ("list_slots", "id"): Row(slots_of, statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)),
     ("list_slots", "brand_id"): Row(
         slots_for_brand, statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)
@@ -337,6 +293,7 @@ MATRIX: dict[tuple[str, str], Row] = {
         slot_of_a_known_provider, ANY_PATIENT, statuses(200, 200, 404, 404)
     ),
     **ROWS_OF_TYPES,
+    **ROWS_OF_SEARCH,
     **ROWS_OF_LICENCES,
     **ROWS_OF_SCHEDULES,
     ("add_office_hour", "coachId"): of_coach(
