@@ -243,9 +243,14 @@ def test_the_printed_lines_can_be_pasted_into_a_shell(demo: Demo, shell: str) ->
     )
 
     assert (pasted.returncode, pasted.stderr) == (0, "")
-    found, booked, moved, cancelled = said_in(pasted.stdout)
-    assert (booked["status"], booked["slot_id"]) == ("booked", found["slots"][0]["id"])
-    assert (moved["status"], moved["slot_id"]) == ("booked", found["slots"][1]["id"])
+    found, booked, why, quote, moved, cancelled = said_in(pasted.stdout)
+    first = {slot["provider_id"]: slot["id"] for slot in found["slots"]}
+    assert set(first) == {"prv_farah", "prv_amara", "prv_ben"}
+    assert (booked["status"], booked["slot_id"]) == ("booked", first["prv_farah"])
+    assert [rule["rule"] for rule in why["rules"] if not rule["passed"]] == ["busy"]
+    assert (quote["visit_id"], quote["allowed"]) == (booked["id"], True)
+    assert (moved["status"], moved["id"]) == ("booked", booked["id"])
+    assert moved["start_time"] > booked["start_time"]
     assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "feeling better")
 
 

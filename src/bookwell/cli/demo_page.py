@@ -22,15 +22,21 @@ AUTH='Authorization: Bearer {token}'
 JSON='Content-Type: application/json'
 pick() {{ python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }}
 
-FREE="$API/providers/{provider}/slots?brand_id={brand}&booked=false&limit=2&from=$(date -u +%FT%TZ)"
-curl -s "$FREE" -H "$AUTH" | python3 -m json.tool
-SLOT=$(curl -s "$FREE" -H "$AUTH" | pick '["slots"][0]["id"]')
-LATER=$(curl -s "$FREE" -H "$AUTH" | pick '["slots"][1]["id"]')
+FREE="$API/slots?brand_id={brand}&visit_type=follow_up&time_zone=America/New_York"
+curl -s "$FREE&first_available=true" -H "$AUTH" | python3 -m json.tool
+NEXT="$FREE&provider_id={provider}&limit=2"
+SLOT=$(curl -s "$NEXT" -H "$AUTH" | pick '["slots"][0]["id"]')
+TIME=$(curl -s "$NEXT" -H "$AUTH" | pick '["slots"][0]["start_time"]')
+LATER=$(curl -s "$NEXT" -H "$AUTH" | pick '["slots"][1]["id"]')
 
 VISIT=$(curl -s $API/visits -H "$AUTH" -H "$JSON" -d '{{"brand_id": "{brand}",
   "patient_id": "{patient}", "slot_id": "'$SLOT'", "visit_type": "follow_up"}}' | pick '["id"]')
 curl -s $API/visits/$VISIT -H "$AUTH" | python3 -m json.tool
 
+WHY="$API/slots/explain?brand_id={brand}&visit_type=follow_up&provider_id={provider}"
+curl -s "$WHY&start_time=$TIME" -H "$AUTH" | python3 -m json.tool
+
+curl -s $API/visits/$VISIT/cancel/quote -H "$AUTH" | python3 -m json.tool
 curl -s $API/visits/$VISIT/reschedule -H "$AUTH" -H "$JSON" \\
   -d '{{"new_slot_id": "'$LATER'"}}' | python3 -m json.tool
 curl -s $API/visits/$VISIT/cancel -H "$AUTH" -H "$JSON" \\
@@ -60,7 +66,7 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
             show(f"  {name:9}  ", (brand.tokens[name], "green"), (f"  {whose}".rstrip(), "dim"))
     show()
     show(
-        ("  Find a slot, book it, reschedule and cancel", "bold"),
+        ("  Find a slot, book it, ask why it is gone, reschedule and cancel", "bold"),
         ("   Paste this into another terminal.", "dim"),
     )
     show()
