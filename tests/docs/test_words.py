@@ -94,7 +94,7 @@ def test_every_command_that_a_page_gives_exists() -> None:
     unknown = []
     for page in PROSE:
         text = "\n".join(fence.text for fence in fences_of(page))
-        for words in re.findall(r"\bbookwell((?: [a-z]+)+)", text + page.read_text()):
+        for words in re.findall(r"\bbookwell((?: [a-z][a-z-]*)+)", text + page.read_text()):
             node = get_command(app)
             for word in words.split():
                 if not isinstance(node, TyperGroup):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from bookwell.http.fields import Id, Name, Slug
+from bookwell.http.fields import Id, Name, Slug, VisitType
 from bookwell.settings import DATABASE_SCHEMES, PORT_MAX, Settings
 
 DATABASE_PANEL = "Database"
@@ -60,6 +60,9 @@ def as_database_url(text: str) -> str:
 
 as_id = _reader_of(Id, "it must be 1 to 128 visible characters.")
 as_name = _reader_of(Name, "it must be 1 to 200 characters.")
+as_visit_type = _reader_of(
+    VisitType, "it must be 1 to 128 characters, none of them a control character."
+)
 as_brand = _reader_of(Slug, "it must be a slug: lower-case letters, digits and single hyphens.")
 
 DatabaseUrl = Annotated[
