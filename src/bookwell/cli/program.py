@@ -17,6 +17,7 @@ from bookwell.cli.sentences import sentence_of
 from bookwell.cli.serve import serve
 from bookwell.cli.slots import slots
 from bookwell.cli.tokens import tokens
+from bookwell.cli.visit_types import visit_types
 
 RUN, ACCESS, CATALOGUE = "Run", "Access", "Catalogue"
 
@@ -81,6 +82,7 @@ for _name, _group in (
     ("patient", patients),
     ("import", imports),
     ("slots", slots),
+    ("visit-types", visit_types),
 ):
     app.add_typer(_group, name=_name, rich_help_panel=CATALOGUE, no_args_is_help=True)
 
