@@ -260,6 +260,7 @@ def test_a_schedule_outside_its_validity_opens_nothing() -> None:
     over = a_schedule(
         WEEKLY,
         recurring("FREQ=DAILY", effect=Effect.OPEN),
+        one_off(MONDAY, "09:00-10:00"),
         holiday_region="DE",
         valid_until=date(2020, 1, 1),
     )
