@@ -32,6 +32,7 @@ EXCUSED = {
     "sweep_calls",
     "next_due_derivation",
     "recall_freed_slots",
+    "list_times_taken",
 }
 
 

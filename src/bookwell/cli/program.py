@@ -13,6 +13,7 @@ from bookwell.cli.demo import demo
 from bookwell.cli.imports import imports
 from bookwell.cli.migrations import migrate
 from bookwell.cli.prove import prove
+from bookwell.cli.schedules import schedules
 from bookwell.cli.sentences import sentence_of
 from bookwell.cli.serve import serve
 from bookwell.cli.slots import slots
@@ -34,6 +35,7 @@ _EXAMPLES = """\
   bookwell patient add pat_ada --brand loop --subject ada
   bookwell import visits book.csv --brand loop
   bookwell slots import times.csv --brand loop
+  bookwell schedule show prv_kim
   bookwell token create --brand loop --role patient --subject ada
 
 Commands and a running service may share a database, the embedded one too.
@@ -83,6 +85,7 @@ for _name, _group in (
     ("import", imports),
     ("slots", slots),
     ("visit-types", visit_types),
+    ("schedule", schedules),
 ):
     app.add_typer(_group, name=_name, rich_help_panel=CATALOGUE, no_args_is_help=True)
 

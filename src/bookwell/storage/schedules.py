@@ -23,6 +23,7 @@ _get_time_off = statement("get_time_off")
 _move_time_off = statement("move_time_off")
 _remove_time_off = statement("remove_time_off")
 _list_visits_ahead = statement("list_visits_ahead")
+_list_times_taken = statement("list_times_taken")
 
 _rules = msgspec.json.Decoder(Rules)
 
@@ -48,6 +49,14 @@ class VisitAhead(NamedTuple):
     slot_id: str
     during: Interval
     is_derived: bool
+
+
+class TimeTaken(NamedTuple):
+    """A visit's time without the visit; `is_own` says whether it is of the brand that asks."""
+
+    during: Interval
+    is_held: bool
+    is_own: bool
 
 
 async def add(connection: AnyConnection, provider: Affiliated, schedule: Schedule) -> Schedule:
@@ -151,6 +160,23 @@ async def visits_ahead(connection: AnyConnection, provider: Affiliated) -> list[
             Interval(row["starts_at"], row["ends_at"]),
             row["is_derived"],
         )
+        for row in rows
+    ]
+
+
+async def times_taken(
+    connection: AnyConnection, provider: Affiliated, window: Interval
+) -> list[TimeTaken]:
+    """When the provider has visits, in whatever brand, the past ones too; earliest first."""
+    rows = await _list_times_taken.rows(
+        connection,
+        brand_id=provider.brand_id,
+        provider_no=provider.provider_no,
+        from_at=window.starts_at,
+        until_at=window.ends_at,
+    )
+    return [
+        TimeTaken(Interval(row["starts_at"], row["ends_at"]), row["is_held"], row["is_own"])
         for row in rows
     ]
 

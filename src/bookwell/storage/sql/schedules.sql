@@ -81,3 +81,14 @@ WHERE v.brand_id = :brand_id AND v.provider_no = :provider_no
     AND v.status IN ('held', 'booked', 'checked_in')
     AND v.starts_at > booking.now()
 ORDER BY v.starts_at;
+
+-- name: list_times_taken
+-- excused: the provider's visits in whatever brand; of those of others no more than the time is told.
+SELECT v.starts_at, v.ends_at, v.status = 'held' AS is_held, v.brand_id = :brand_id AS is_own
+FROM booking.visit AS v
+WHERE v.provider_no = :provider_no
+    AND v.status NOT IN ('cancelled', 'expired')
+    AND (v.status <> 'held' OR v.hold_expires_at > booking.now())
+    AND v.starts_at < :until_at AND v.starts_at > :from_at::timestamptz - interval '24 hours'
+    AND v.ends_at > :from_at
+ORDER BY v.starts_at;
