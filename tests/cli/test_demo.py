@@ -254,6 +254,22 @@ def test_the_printed_lines_can_be_pasted_into_a_shell(demo: Demo, shell: str) ->
     assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "feeling better")
 
 
+def test_the_printed_commands_can_be_pasted_too(demo: Demo) -> None:
+    lines = demo.running.out.splitlines()
+    commands = [line.split(maxsplit=1 if "Commands" in line else 2)[-1] for line in lines if " --data-dir " in line]  # fmt: skip
+
+    said = [
+        subprocess.run(
+            ["sh", "-c", command], check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+        for command in commands
+    ]
+
+    patients, week = said
+    assert "pat_ada" in patients
+    assert week.startswith("Dr. Ben Fischer (prv_ben) in loop")
+
+
 def test_files_with_tokens_are_for_their_owner_only(demo: Demo) -> None:
     folder = demo.running.folder
 

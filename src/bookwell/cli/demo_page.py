@@ -57,7 +57,9 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
     show()
     show("  API page   ", (f"{url}/docs", "cyan"))
     show("  OpenAPI    ", (f"{url}/openapi.json", "cyan"))
-    show(f"  Commands   {_command()} patient list --brand loop --data-dir {quote(str(data_dir))}")
+    where = f"--data-dir {quote(str(data_dir))}"
+    show(f"  Commands   {_command()} patient list --brand loop {where}")
+    show(f"  A week     {_command()} schedule show {manifest.brands[0].providers[1]} {where}")
     for brand in manifest.brands:
         show()
         show((f"  Tokens of {brand.id}", "bold"))
