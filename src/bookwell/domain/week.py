@@ -65,7 +65,7 @@ class Week(Struct, frozen=True, kw_only=True):
 
 def ids_of(rules: Rules) -> set[str]:
     """The ids of all the rules."""
-    return {rule.rule_id for rule in (*rules.weekly, *rules.recurring, *rules.openings)}
+    return {rule.rule_id for _, those in _by_place(rules) for rule in those}
 
 
 def types_unknown(rules: Rules, known: Iterable[str]) -> str | None:
