@@ -8,9 +8,9 @@ import signal
 import sys
 from pathlib import Path
 
-from bench import load, soak, yardstick
+from bench import derivation, load, soak, yardstick
 from bench.checks import CheckFailedError
-from bench.fixture import opened
+from bench.fixture import Fixture, opened
 from bench.machine import Machine
 from bench.page import PAGE, write_page
 from bench.phases import Conditions
@@ -43,7 +43,8 @@ def main() -> int:
 
 
 def _measure(asked: argparse.Namespace) -> int:
-    scenarios = [SCENARIOS[name] for name in asked.scenarios or USUAL]
+    names = asked.scenarios or [*USUAL, derivation.NAME]
+    scenarios = [SCENARIOS[name] for name in names if name != derivation.NAME]
     for scenario in scenarios:
         yardstick.script_of(scenario)  # what it does not know, it says now and not in some minutes
     slots = asked.slots or max(SLOTS_MIN, round(asked.seconds * SLOTS_PER_SECOND))
@@ -59,6 +60,7 @@ def _measure(asked: argparse.Namespace) -> int:
             how=how,
             scales={name: fixture.scales[name] for name in sorted(templates)},
             rows=measured_rows(fixture, steps, conditions, rounds=asked.rounds),
+            derivation=_derived(fixture, asked) if derivation.NAME in names else None,
         )
     print(f"\n{text_of(report)}")
     print(
@@ -66,6 +68,13 @@ def _measure(asked: argparse.Namespace) -> int:
     )
     print("as answers; no overlaps; no errors.")
     return _write(report, asked)
+
+
+def _derived(fixture: Fixture, asked: argparse.Namespace) -> derivation.Derivation:
+    providers = derivation.QUICK_PROVIDERS if asked.quick else derivation.PROVIDERS
+    done = derivation.measure(fixture, providers=providers, rounds=asked.rounds)
+    print(f"  Slots out of schedules: {done.line}", flush=True)
+    return done
 
 
 def _write(report: Report, asked: argparse.Namespace) -> int:
@@ -96,7 +105,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, nargs="+", metavar="N", help="(1 16 64)")
     parser.add_argument("--workers", type=int, nargs="+", metavar="N", help="of the service (1 2)")
     parser.add_argument(
-        "--scenarios", nargs="+", choices=SCENARIOS, help="(all but book-without-key)"
+        "--scenarios",
+        nargs="+",
+        choices=[*SCENARIOS, derivation.NAME],
+        help="(all but book-without-key)",
     )
     parser.add_argument("--slots", type=int, help=f"({SLOTS_PER_SECOND:,} for each second)")
     parser.add_argument(

@@ -18,7 +18,6 @@ from bench.report import (
     search_cells,
 )
 from bench.tables import markdown, plain
-from bench.targets import verdicts_of
 
 PAGE = Path("docs/benchmarks.md")
 CHART = PAGE.with_suffix(".svg")
@@ -58,7 +57,7 @@ def rewrite_soak() -> None:
 
 
 def _page_of(report: Report, soak: str, *, representative: bool) -> str:
-    verdicts = [verdict.cells for verdict in verdicts_of(report.rows)]
+    verdicts = [verdict.cells for verdict in report.verdicts]
     parts = ["# Benchmarks\n", "Written by `make bench`.\n"]
     if not representative:
         parts.append(
@@ -75,6 +74,11 @@ def _page_of(report: Report, soak: str, *, representative: bool) -> str:
         markdown(RATES_HEAD, rate_cells(report)) + "\n",
         f"## Searches\n\n{SEARCH_CAPTION}\n",
         markdown(SEARCH_HEAD, search_cells(report)) + "\n",
+        *(
+            [f"## Slots out of schedules\n\n{report.derivation.line}\n"]
+            if report.derivation
+            else []
+        ),
         _SOAK_BEGINS + soak + _SOAK_ENDS,
         f"## Conditions\n\n{_ABOUT}\n\n{_DIFFERENCES}\n",
     ]

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.derivation import Derivation
 from bench.fixture import FREE, LARGE, SMALL
 from bench.machine import Machine
 from bench.measured import Row, Run
 from bench.scale import Scale
 from bench.tables import plain
-from bench.targets import size_ratio, verdicts_of
+from bench.targets import Verdict, derivation_verdict, size_ratio, verdicts_of
 
 TARGETS_HEAD = ("target", "measured", "")
 RATES_HEAD = (
@@ -47,6 +48,11 @@ class Report:
     how: str
     scales: Mapping[str, Scale]
     rows: Sequence[Row]
+    derivation: Derivation | None = None
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        return [*verdicts_of(self.rows), derivation_verdict(self.derivation)]
 
     @property
     def elsewhere(self) -> float:
@@ -78,12 +84,14 @@ class Report:
 def text_of(report: Report) -> str:
     """All there is to say, for a terminal."""
     parts = [report.machine.line, report.how, *report.books]
-    targets = [verdict.cells for verdict in verdicts_of(report.rows)]
+    targets = [verdict.cells for verdict in report.verdicts]
     parts += ["", plain(TARGETS_HEAD, targets, left=3)]
     if report.writes:
         parts += ["", RATES_CAPTION, "", plain(RATES_HEAD, rate_cells(report))]
     if report.searches:
         parts += ["", SEARCH_CAPTION, "", plain(SEARCH_HEAD, search_cells(report))]
+    if report.derivation:
+        parts += ["", f"Slots out of schedules: {report.derivation.line}"]
     if cpu := cpu_cells(report):
         parts += ["", CPU_CAPTION, "", plain(CPU_HEAD, cpu)]
     parts += ["", f"Other programs had {report.elsewhere:.0%} of the machine."]

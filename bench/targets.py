@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.bookings import BOOK, CONTENTION, RUSH
+from bench.derivation import Derivation
 from bench.fixture import LARGE, SMALL
 from bench.measured import Row
 
@@ -11,6 +12,7 @@ BOOKING_RATIO, BOOKING_RATIO_LEAST, BOOKING_RATIO_AT = 0.5, 0.35, 16
 BOOKING_P99_MS, BOOKING_P99_AT = 10, 64
 SEARCH_RATIO, SEARCH_P99_MS, SEARCH_SIZE_RATIO = 0.4, 10, 0.9
 RUSH_SECONDS = 60
+DERIVATION_RATIO = 0.5
 
 REACHED, AT_LEAST, MISSED, NOT_MEASURED = "reached", "the least", "missed", "not measured"
 
@@ -39,6 +41,15 @@ def verdicts_of(rows: Sequence[Row]) -> list[Verdict]:
         _false_conflicts(rows),
         _rush(rows),
     ]
+
+
+def derivation_verdict(done: Derivation | None) -> Verdict:
+    """Of slots out of schedules."""
+    target = f"slots out of schedules in bulk: {DERIVATION_RATIO} of the rate of COPY"
+    if done is None:
+        return _verdict(target, None, reached=False)
+    ratio = done.told.ratio
+    return _verdict(target, f"{ratio:.2f}", reached=ratio >= DERIVATION_RATIO)
 
 
 def size_ratio(row: Row, rows: Sequence[Row]) -> float | None:

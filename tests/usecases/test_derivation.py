@@ -293,3 +293,16 @@ async def test_a_day_that_is_added_does_not_pass_for_new_zone_data(
     await derive_all(database)
 
     assert derivations(world) == [("prv_kim", True, "2001a")]
+
+
+async def test_a_visit_type_may_be_any_words_of_a_clinic(world: World, database: Database) -> None:
+    words = 'Erst, "kurz" {neu} \\N \\t Ärztin NULL'
+    add_schedule(world)
+    world.add_visit_type(words, duration_minutes=30, grid_minutes=30)
+
+    await derive_all(database)
+    make_due(world)
+    await derive_all(database)
+
+    assert {tuple(types) for *_, types in live_slots(world)} == {(words, "follow_up")}  # type: ignore[call-overload]  # a list
+    assert offered(world, day=world.day) == NINE_TO_ELEVEN

@@ -1,9 +1,10 @@
 """Slots that come of schedules, in PostgreSQL: what is due, what there is, what changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from io import BytesIO
+from typing import NamedTuple
 
 from bookwell.domain.derivation import Changes, Existing, Offer
 from bookwell.domain.ids import SLOT, new_ids
@@ -19,6 +20,9 @@ _list_derived_slots = statement("list_derived_slots")
 _write_derivation = statement("write_derivation")
 _put_derivation_off = statement("put_derivation_off")
 _recall_freed_slots = statement("recall_freed_slots")
+
+_COPIED = ("slot_id", "brand_id", "provider_no", "starts_at", "ends_at", "rule_id", "visit_types")
+_ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 class Due(NamedTuple):
@@ -126,16 +130,16 @@ async def write(
     zone_data: str | None,
     again_after: timedelta,
 ) -> None:
-    """Write what a derivation came to, in one statement. The caller holds the provider's lock.
+    """Write what a derivation came to. The caller holds the provider's lock, in a transaction.
 
     `marked_ids` are slots that begin to wait for their visits to end, or wait no longer.
     """
-    created = changes.created
+    if changes.created:
+        await _copy_in(connection, provider, changes.created)
     await _write_derivation.run(
         connection,
         brand_id=provider.brand_id,
         provider_no=provider.provider_no,
-        **_created_values(created),
         withdrawn_ids=changes.withdrawn,
         retyped_ids=[slot_id for slot_id, _ in changes.retyped],
         retyped_rules=[offer.rule_id for _, offer in changes.retyped],
@@ -160,14 +164,42 @@ async def recall_freed(connection: AnyConnection) -> None:
     await _recall_freed_slots.run(connection)
 
 
-def _created_values(created: Sequence[Offer]) -> Mapping[str, Any]:
-    return {
-        "created_ids": new_ids(SLOT, len(created)),
-        "created_starts": [offer.starts_at for offer in created],
-        "created_ends": [offer.ends_at for offer in created],
-        "created_rules": [offer.rule_id for offer in created],
-        "created_types": [array_text(offer.visit_types) for offer in created],
-    }
+async def _copy_in(
+    connection: AnyConnection, provider: Affiliated, created: Sequence[Offer]
+) -> None:
+    """Copy the new slots into their table: a third of the work that an INSERT of arrays is."""
+    ids = new_ids(SLOT, len(created))
+    whose = f"\t{provider.brand_id}\t{provider.provider_no}\t"
+    lines = "".join(
+        [
+            f"{slot_id}{whose}{_instant_text(offer[0])}\t{_instant_text(offer[1])}"
+            f"{_origin_text(offer[2], offer[3])}"
+            for slot_id, offer in zip(ids, created, strict=True)
+        ]
+    )
+    await connection.copy_to_table(
+        "slot",
+        schema_name="booking",
+        columns=_COPIED,
+        source=BytesIO(lines.encode()),
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _instant_text(instant: datetime) -> str:
+    """As COPY reads it. All providers of a brand have much the same instants."""
+    return instant.isoformat()
+
+
+@lru_cache(maxsize=1024)
+def _origin_text(rule_id: str, visit_types: tuple[str, ...]) -> str:
+    """The end of a line: the rule that a slot comes of, and its visit types."""
+    return f"\t{_escaped(rule_id)}\t{_escaped(array_text(visit_types))}\n"
+
+
+def _escaped(text: str) -> str:
+    """As COPY reads it in its text format, where a backslash takes away a meaning."""
+    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 @lru_cache(maxsize=1024)

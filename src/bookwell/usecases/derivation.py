@@ -181,13 +181,14 @@ def _marked(wanted: list[Offer], found: Changes, stored: Stored) -> list[str]:
 
     One waits where a visit is on it and the schedule offers the time no more, or otherwise.
     """
+    taken = [slot for slot in stored.slots if slot.is_taken and slot.rule_id is not None]
+    if not taken and not stored.waiting_ids:
+        return []
     offered = {(offer.starts_at, offer.ends_at): offer[2:] for offer in wanted}
     waiting = {
         slot.slot_id
-        for slot in stored.slots
-        if slot.is_taken
-        and slot.rule_id is not None
-        and offered.get((slot.starts_at, slot.ends_at)) != (slot.rule_id, slot.visit_types)
+        for slot in taken
+        if offered.get((slot.starts_at, slot.ends_at)) != (slot.rule_id, slot.visit_types)
     }
     settled = {*found.withdrawn, *(slot_id for slot_id, _ in found.retyped)}
     return sorted((stored.waiting_ids ^ waiting) - settled)

@@ -60,19 +60,11 @@ UNION ALL
  ORDER BY s.starts_at);
 
 -- name: write_derivation!
--- All that a derivation comes to. The visit types of a slot come as PostgreSQL writes an array,
--- because an array of arrays would need them all of one length. Whoever found something due while
--- we were at it (due_at is another than we saw) is looked after next.
-WITH created AS (
-    INSERT INTO booking.slot (
-        slot_id, brand_id, provider_no, starts_at, ends_at, rule_id, visit_types)
-    SELECT w.slot_id, :brand_id, :provider_no, w.starts_at, w.ends_at, w.rule_id,
-           w.visit_types::text[]
-    FROM unnest(
-        :created_ids::text[], :created_starts::timestamptz[], :created_ends::timestamptz[],
-        :created_rules::text[], :created_types::text[]
-    ) AS w (slot_id, starts_at, ends_at, rule_id, visit_types)
-), withdrawn AS (
+-- All that a derivation comes to but the new slots, which are copied in before. The visit types of a
+-- slot come as PostgreSQL writes an array, because an array of arrays would need them all of one
+-- length. Whoever found something due while we were at it (due_at is another than we saw) is looked
+-- after next.
+WITH withdrawn AS (
     UPDATE booking.slot
     SET deleted_at = booking.now(), is_withdrawn = true
     WHERE brand_id = :brand_id AND slot_id = ANY (:withdrawn_ids::text[])
