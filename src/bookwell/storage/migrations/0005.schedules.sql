@@ -43,6 +43,30 @@ CREATE TABLE booking.time_off (
 
 CREATE INDEX time_off_by_provider ON booking.time_off (provider_no, brand_id, ends_at);
 
+-- A statement that takes a slot sees what was before it began, and may have waited for the provider's
+-- lock since. So a change of when a provider is there, and for whom, is counted on the provider's own
+-- row: that, locked, is seen as it is now, and a number other than the one before says to look again.
+ALTER TABLE booking.provider ADD COLUMN presence_changes integer NOT NULL DEFAULT 0;
+
+CREATE FUNCTION booking.count_change_of_presence() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE booking.provider
+    SET presence_changes = presence_changes + 1
+    WHERE provider_no = coalesce(NEW.provider_no, OLD.provider_no);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER time_off_is_counted
+    AFTER INSERT OR UPDATE OR DELETE ON booking.time_off
+    FOR EACH ROW EXECUTE FUNCTION booking.count_change_of_presence();
+
+CREATE TRIGGER licence_is_counted
+    AFTER INSERT OR UPDATE OR DELETE ON booking.licence
+    FOR EACH ROW EXECUTE FUNCTION booking.count_change_of_presence();
+
 -- How far a provider's slots for a brand are made, with which zone data, and when to look again.
 CREATE TABLE booking.derivation (
     brand_id       text COLLATE "C" NOT NULL,

@@ -5,26 +5,29 @@
 -- rows. Answers one row; visit_id is null where nothing was taken, and the other columns say why.
 -- What is counted for a cap must be seen behind the locks of provider and patient, and this
 -- statement sees what was before it began. So a capped visit is taken by whoever has those locks and
--- has counted already (has_locks); others hear needs_locks.
+-- has counted already (has_locks); others hear needs_locks. So does whoever waited for the provider
+-- while somebody changed when they are there (presence_changes).
 WITH wanted AS (
-    SELECT slot_id, provider_no
-    FROM booking.slot
-    WHERE brand_id = :brand_id AND slot_id = :slot_id AND deleted_at IS NULL
+    SELECT s.slot_id, s.provider_no, p.presence_changes
+    FROM booking.slot AS s
+    JOIN booking.provider AS p USING (provider_no)
+    WHERE s.brand_id = :brand_id AND s.slot_id = :slot_id AND s.deleted_at IS NULL
 ), provider AS (
-    SELECT p.provider_no, p.provider_id
+    SELECT p.provider_no, p.provider_id, p.presence_changes
     FROM booking.provider AS p
     WHERE p.provider_no = (SELECT provider_no FROM wanted)
         AND p.provider_id = coalesce(:provider_id::text, p.provider_id)
     FOR NO KEY UPDATE
 ), offered AS (
     SELECT s.slot_id, s.starts_at, s.ends_at, s.visit_types, provider.provider_no,
-           provider.provider_id
+           provider.provider_id, provider.presence_changes
     FROM provider
     JOIN booking.slot AS s ON s.slot_id = :slot_id AND s.deleted_at IS NULL
     FOR SHARE OF s
 ), known AS MATERIALIZED (
     SELECT offered.*, terms, facts.*,
            terms.patient_cap IS NOT NULL OR terms.provider_day_cap IS NOT NULL AS is_capped,
+           offered.presence_changes <> (SELECT presence_changes FROM wanted) AS is_outdated,
            CASE WHEN terms.terms_no IS NULL AND :judged_type IS NOT NULL
                 THEN EXISTS (SELECT FROM booking.visit_type WHERE brand_id = :brand_id) END
                AS is_unknown_type
@@ -42,7 +45,7 @@ WITH wanted AS (
            CASE WHEN (terms).buffer_after_minutes > 0 AND 'buffers' <> ALL (:overruled)
                 THEN ends_at + make_interval(mins => (terms).buffer_after_minutes) END
                AS taken_until,
-           is_capped AND NOT :has_locks::boolean AS needs_locks,
+           (is_capped OR is_outdated) AND NOT :has_locks::boolean AS needs_locks,
            booking.broken_rules(
                :judged_type, :by_patient::boolean, booking.now(), starts_at, ends_at, visit_types,
                terms, is_unknown_type, away, licensed, NULL, NULL, NULL, NULL)
@@ -154,7 +157,7 @@ LEFT JOIN visit ON true;
 -- holds of one patient, or the same key twice. The takes come as one JSON value, which costs both
 -- sides less than an array for each column.
 WITH wanted AS MATERIALIZED (
-    SELECT w.*, s.provider_no
+    SELECT w.*, s.provider_no, s.presence_changes
     FROM jsonb_to_recordset(:takes::jsonb) AS w (
         position integer, visit_id text, event_id text, brand_id text, patient_id text,
         slot_id text, provider_id text, visit_type text, judged_type text, by_patient boolean,
@@ -163,19 +166,21 @@ WITH wanted AS MATERIALIZED (
         fingerprint text)
     -- OFFSET 0: one look-up a row, whatever the planner believes of the size of the table.
     LEFT JOIN LATERAL (
-        SELECT slot.provider_no
+        SELECT slot.provider_no, p.presence_changes
         FROM booking.slot
+        JOIN booking.provider AS p USING (provider_no)
         WHERE slot.slot_id = w.slot_id AND slot.brand_id = w.brand_id AND slot.deleted_at IS NULL
         OFFSET 0) AS s ON true
 ), provider AS MATERIALIZED (
-    SELECT p.provider_no, p.provider_id
+    SELECT p.provider_no, p.provider_id, p.presence_changes
     FROM booking.provider AS p
     WHERE p.provider_no = ANY (ARRAY(SELECT provider_no FROM wanted))
     ORDER BY p.provider_no
     FOR NO KEY UPDATE SKIP LOCKED
 ), offered AS MATERIALIZED (
     SELECT wanted.position, s.starts_at, s.ends_at, s.visit_types,
-           provider.provider_id AS offering_provider_id
+           provider.provider_id AS offering_provider_id,
+           provider.presence_changes = wanted.presence_changes AS is_up_to_date
     FROM wanted
     JOIN provider
         ON provider.provider_no = wanted.provider_no
@@ -205,6 +210,7 @@ WITH wanted AS MATERIALIZED (
                 THEN known.ends_at
                      + make_interval(mins => (known.terms).buffer_after_minutes) END AS taken_until,
            (known.terms).patient_cap IS NULL AND (known.terms).provider_day_cap IS NULL
+               AND offered.is_up_to_date
                AND booking.broken_rules(
                    wanted.judged_type, wanted.by_patient, booking.now(), known.starts_at,
                    known.ends_at, known.visit_types, known.terms,
