@@ -295,7 +295,7 @@ def test_an_audit_row_says_who_did_what_to_what(clinic: Clinic, operation_id: st
     ((now,),) = clinic.world.sql("SELECT booking.now()")
     assert isinstance(now, datetime)
     assert timedelta(0) <= now - occurred_at < timedelta(minutes=1)
-    assert set(leaves_of(details)) <= {"str", "int"}, "ids, statuses and counts"
+    assert set(leaves_of(details)) <= {"str", "int", "bool"}, "ids, statuses, counts, yes or no"
 
 
 def leaves_of(value: Any) -> Iterator[str]:
