@@ -12,16 +12,27 @@ TABLES = {
         "What a caller's idempotency key led to: `done` and the answer, or a refusal. "
         "The answer holds what the caller was told, so it may hold health information."
     ),
+    "licence": "A provider may see a brand's patients who are in one region, between two days.",
     "office_hour": "A coach's weekly rule, in wall time of its zone.",
     "office_hour_booking": "A patient's seat in a session. `notes` is health information.",
     "office_hour_session": "A session in which somebody sits or sat, and how many.",
     "patient": "A patient of one brand; `subject` is the `sub` of their own tokens.",
+    "patient_region": "Where a patient is, and from when to when: at one place at a time.",
     "provider": "A person who offers time, clinician or coach, in whatever number of brands.",
     "rate_window": "Calls of each caller in a minute, summed over all workers. A crash empties it.",
     "slot": "A time a clinician offers for a brand. A deleted one stays, for the visits it had.",
+    "terms": (
+        "The terms of visits, each once for a brand. PostgreSQL refuses to change or delete any: a "
+        "visit keeps those it was booked under."
+    ),
     "token": "A token that this service issued. The token itself is not here, only its SHA-256.",
     "visit": (
         "A patient with a provider at a time. `reason`, `notes` and `cancel_reason` are health "
         "information."
+    ),
+    "visit_type": "A kind of visit that a brand has, with the terms it has now. A retired one stays.",
+    "visit_type_override": (
+        "What differs in a visit type for a provider: `fields` as it was said, and the terms that "
+        "it comes to with the brand's."
     ),
 }
