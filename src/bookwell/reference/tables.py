@@ -30,7 +30,7 @@ TABLES = {
         "A patient with a provider at a time. `reason`, `notes` and `cancel_reason` are health "
         "information."
     ),
-    "visit_type": "A kind of visit that a brand has, with the terms it has now. A retired one stays.",
+    "visit_type": "A kind of visit that a brand has, and its terms of today. A retired one stays.",
     "visit_type_override": (
         "What differs in a visit type for a provider: `fields` as it was said, and the terms that "
         "it comes to with the brand's."
