@@ -5,7 +5,15 @@ import hashlib
 import psycopg
 from psycopg.rows import TupleRow
 
-from bench.scale import BRAND, FIRST_ID, RACE_SLOTS_PER_PROVIDER, SLOTS_PER_DAY, Scale
+from bench.scale import (
+    BRAND,
+    FIRST_ID,
+    RACE_SLOTS_PER_PROVIDER,
+    SLOTS_PER_DAY,
+    VISIT_TYPE,
+    ZONE,
+    Scale,
+)
 
 
 def fill(url: str, scale: Scale, *, actor: str, token: str) -> None:
@@ -71,6 +79,64 @@ def add_visits(url: str, scale: Scale, *, of_ten: int, held: bool = False) -> No
         connection.execute("VACUUM (FREEZE, ANALYZE)")
 
 
+def add_availability(url: str) -> None:
+    """What a search for open times reads besides: a visit type, terms of every tenth provider's own,
+    a schedule and a week off of each."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        _trust_our_references(connection)
+        for digest, notice in (("usual", 60), ("own", 120)):
+            connection.execute(
+                """
+                INSERT INTO booking.terms (
+                    brand_id, digest, is_offered, duration_minutes, buffer_before_minutes,
+                    buffer_after_minutes, grid_minutes, notice_minutes, horizon_days, modality,
+                    booked_by, licence_required, time_zone, patient_cap_period, cancel_late_minutes,
+                    cancel_cutoff_minutes, reschedule_late_minutes, reschedule_cutoff_minutes)
+                VALUES (%s, %s, true, 30, 0, 0, 30, %s, 365, 'video', 'patient', false, %s, 'day',
+                        0, 0, 0, 0)
+                """,
+                (BRAND, digest.encode(), notice, ZONE),
+            )
+        connection.execute(
+            """
+            INSERT INTO booking.visit_type (brand_id, visit_type, name, terms_no)
+            SELECT %s, %s, 'Follow-up', terms_no FROM booking.terms WHERE digest = 'usual'
+            """,
+            (BRAND, VISIT_TYPE),
+        )
+        connection.execute(
+            """
+            INSERT INTO booking.visit_type_override (
+                brand_id, visit_type, provider_no, fields, terms_no)
+            SELECT %s, %s, provider_no, '{"notice_minutes": 120}', terms_no
+            FROM booking.affiliation, booking.terms
+            WHERE digest = 'own' AND provider_no %% 10 = 0
+            """,
+            (BRAND, VISIT_TYPE),
+        )
+        connection.execute(
+            """
+            INSERT INTO booking.schedule (schedule_id, brand_id, provider_no, time_zone, rules)
+            SELECT 'sch_' || provider_no, brand_id, provider_no, %s, '{}' FROM booking.affiliation
+            """,
+            (ZONE,),
+        )
+        connection.execute(
+            """
+            INSERT INTO booking.time_off (time_off_id, brand_id, provider_no, wall_from, wall_until,
+                                          time_zone, starts_at, ends_at)
+            SELECT 'off_' || provider_no, brand_id, provider_no, begins, begins + interval '5 days',
+                   'UTC', begins AT TIME ZONE 'UTC',
+                   (begins + interval '5 days') AT TIME ZONE 'UTC'
+            FROM booking.affiliation
+            CROSS JOIN LATERAL (
+                SELECT localtimestamp::date + 35 + provider_no %% 30 * interval '1 day' AS begins)
+                AS away
+            """.replace("%%", "%")
+        )
+        connection.execute("VACUUM (FREEZE, ANALYZE)")
+
+
 def _trust_our_references(connection: psycopg.Connection[TupleRow]) -> None:
     """In this session no foreign key is looked up; a million look-ups are most of the time."""
     connection.execute("SET session_replication_role = replica")
@@ -104,8 +170,11 @@ def _add_slots(connection: psycopg.Connection[TupleRow], scale: Scale) -> None:
     races = 0 if scale.visits else RACE_SLOTS_PER_PROVIDER * scale.providers
     connection.execute(
         """
-        INSERT INTO booking.slot (slot_id, brand_id, provider_no, starts_at, ends_at)
-        SELECT (%(first)s + n)::text, %(brand)s, p.provider_no, begins, begins + interval '30 min'
+        INSERT INTO booking.slot (
+            slot_id, brand_id, provider_no, starts_at, ends_at, rule_id, visit_types)
+        SELECT (%(first)s + n)::text, %(brand)s, p.provider_no, begins, begins + interval '30 min',
+               CASE WHEN %(derived)s THEN 'rul_' || p.provider_no END,
+               CASE WHEN %(derived)s THEN ARRAY[%(type)s::text, 'intake'] END
         FROM generate_series(0, %(slots)s - 1) AS n
         JOIN booking.provider AS p ON p.provider_id = (%(first)s + n %% %(providers)s)::text
         CROSS JOIN LATERAL (
@@ -120,5 +189,8 @@ def _add_slots(connection: psycopg.Connection[TupleRow], scale: Scale) -> None:
             "slots": scale.slots + races,
             "providers": scale.providers,
             "per_day": SLOTS_PER_DAY,
+            # Those of a book to search in come of schedules.
+            "derived": bool(scale.visits),
+            "type": VISIT_TYPE,
         },
     )

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from bench.filling import add_visits, fill
+from bench.filling import add_availability, add_visits, fill
 from bench.scale import Scale
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
@@ -86,6 +86,7 @@ class Fixture:
         migrate(self.url_of(template))
         fill(self.url_of(template), scale, actor=ACTOR, token=TOKEN)
         add_visits(self.url_of(template), scale, of_ten=10 * scale.visits // scale.slots)
+        add_availability(self.url_of(template))
         self.scales[template] = scale
 
     def _run(self, command: sql.Composed) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 BRAND = "bench"
+# What a book to search in is searched for, and where its providers keep their weeks.
+VISIT_TYPE, ZONE = "follow_up", "Europe/Berlin"
 # The thing number n is called str(FIRST_ID + n).
 FIRST_ID = 10**18
 # Half hours from nine to four. A week of them, 98, is one page of an answer.

@@ -12,12 +12,16 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from bench.fixture import LARGE, SMALL
-from bench.scale import BRAND, FIRST_ID, Scale, days_from
+from bench.scale import BRAND, FIRST_ID, VISIT_TYPE, ZONE, Scale, days_from
 from bench.scenario import SEED, Request, Scenario
 from bookwell.http.paging import LIMIT_DEFAULT
 from bookwell.usecases.paging import FAR_FUTURE, FAR_PAST
 
 _WEEK = timedelta(days=7)
+# A search for open times ends a month after the first of next month and begins on one of its first
+# nine days: some 300 slots of a provider, of which two in three are open.
+_MONTH, _STARTS = timedelta(days=30), 9
+FIRST_OF = 500
 # Weeks begin on one of the first 21 days of next month, and cursors point into its first 28; so
 # pgbench, which computes numbers only, can write a day as the number YYYYMMDD.
 _WEEKS, _DAYS = 21, 28
@@ -50,6 +54,32 @@ def _week(number: int, scale: Scale) -> Request:
         f"/v1/providers/{FIRST_ID + chance.randrange(scale.providers)}/slots",
         **{"from": _instant(from_at), "to": _instant(from_at + _WEEK)},
     )
+
+
+def _month(number: int, scale: Scale) -> Request:
+    chance = _chance(number)
+    return _open_times(
+        days_from() + timedelta(days=chance.randrange(_STARTS)),
+        limit="500",
+        provider_id=str(FIRST_ID + chance.randrange(scale.providers)),
+    )
+
+
+def _first(number: int, _scale: Scale) -> Request:
+    """The first open time of each of 500 providers, for whoever reads a clock in Berlin."""
+    return _open_times(
+        days_from() + timedelta(days=_chance(number).randrange(_WEEKS)),
+        limit=str(FIRST_OF),
+        provider_id=[str(FIRST_ID + 2 * provider) for provider in range(FIRST_OF)],
+        first_available="true",
+        time_zone=ZONE,
+    )
+
+
+def _open_times(from_at: datetime, **query: str | list[str]) -> Request:
+    window = {"from": _instant(from_at), "to": _instant(days_from() + _MONTH)}
+    asked = {"brand_id": BRAND, "visit_type": VISIT_TYPE, **window, **query}
+    return Request(method="GET", path=f"/v1/slots?{urlencode(asked, doseq=True)}")
 
 
 def _of_patient(number: int, scale: Scale) -> Request:
@@ -87,6 +117,19 @@ _SOME_DAY = {"before_at": f"{_day_number()} + random(0, {_DAYS - 1})"}
 _DEEP = {"before_id": str(FIRST_ID)}
 
 
+_OPEN_TIMES: dict[str, str | None] = {
+    "visit_type": VISIT_TYPE,
+    "until_at": (days_from() + _MONTH).isoformat(),
+    "by_patient": "false",
+    "keeps_type": "false",
+    "after_at": FAR_PAST.isoformat(),
+    "after_id": NOTHING,
+    **dict.fromkeys(
+        ("patient_id", "ignored_visit", "left_slot", "time_zone", "zone_names", "zone_times")
+    ),
+}
+
+
 def _both(
     name: str,
     title: str,
@@ -110,7 +153,40 @@ def _both(
         )
 
 
+MONTH, *_MONTH_SMALL = _both(
+    "month",
+    "a provider's open month",
+    "find_slots",
+    _month,
+    {**_OPEN_TIMES, "row_limit": "501"},
+    {
+        "provider": "random(0, :providers - 1)",
+        "provider_ids": f"{FIRST_ID} + :provider",
+        "from_at": f"{_day_number()} + random(0, {_STARTS - 1})",
+    },
+)
+FIRST = Scenario(
+    name="first",
+    title=f"first open of {FIRST_OF}",
+    template=LARGE,
+    statement="find_first_slots",
+    constants={
+        "brand_id": BRAND,
+        **_OPEN_TIMES,
+        "row_limit": str(FIRST_OF + 1),
+        "time_zone": ZONE,
+        "provider_ids": f"{{{','.join(str(FIRST_ID + 2 * n) for n in range(FIRST_OF))}}}",
+    },
+    numbers={"from_at": f"{_day_number()} + random(0, {_WEEKS - 1})"},
+    request=_first,
+    success=200,
+    connections=(16,),
+    endless=True,
+)
 SEARCHES = (
+    MONTH,
+    *_MONTH_SMALL,
+    FIRST,
     *_both(
         "slots",
         "a week's slots",

@@ -29,7 +29,10 @@ def script_of(scenario: Scenario) -> str:
 
     def named(found: re.Match[str]) -> str:
         name = statement.parameters[int(found[1]) - 1]
-        return f":{name}{found[2] or types.get(f'${found[1]}', '')}"
+        kind = found[2] or types.get(f"${found[1]}", "")
+        if kind.endswith("[]") and name in scenario.numbers:
+            return f"ARRAY[:{name}::{kind.strip(':[]')}]"  # pgbench knows no arrays
+        return f":{name}{kind}"
 
     text = re.sub(r"\$(\d+)(::[a-z]+(?:\[\])?)?", named, statement.sql)
     commands = [
