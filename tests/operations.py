@@ -288,6 +288,36 @@ def _remove_time_off(clinic: Clinic) -> Call:
     return Call(path=path, token=clinic.world.staff, entity_id=time_off_id)
 
 
+def _open_disruption(clinic: Clinic) -> Call:
+    out = {"from": "2031-12-24T00:00:00Z", "until": "2031-12-26T00:00:00Z"}
+    path = f"/v1/providers/{clinic.provider()}/disruptions"
+    return Call(path=path, token=clinic.world.staff, body={"brand_id": LOOP, **out})
+
+
+def _of_disruption(verb: str = "") -> Callable[[Clinic], Call]:
+    """A call about a disruption of its own, which affects nobody."""
+
+    def prepare(clinic: Clinic) -> Call:
+        call = _open_disruption(clinic)
+        draft_id = clinic.post(call.path, call.body).json()["id"]
+        path = f"/v1/disruptions/{draft_id}{verb}"
+        return Call(path=path, token=clinic.world.staff, entity_id=draft_id)
+
+    return prepare
+
+
+def _choose_for_visit(clinic: Clinic) -> Call:
+    visit = clinic.visit(clinic.slot(provider_id=clinic.provider()))
+    out = {"brand_id": LOOP, "from": visit["start_time"], "until": visit["end_time"]}
+    draft = clinic.post(f"/v1/providers/{visit['provider_id']}/disruptions", out).json()
+    return Call(
+        path=f"/v1/disruptions/{draft['id']}/choices/{visit['id']}",
+        token=clinic.world.staff,
+        body={"action": "cancel"},
+        entity_id=draft["id"],
+    )
+
+
 def _read(path: str, **query: str) -> Callable[[Clinic], Call]:
     return lambda clinic: Call(path=path, token=clinic.world.staff, query=query)
 
@@ -350,6 +380,12 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "add_time_off": _add_time_off,
     "list_time_off": _read("/v1/providers/prv_kim/time-off", brand_id=LOOP),
     "remove_time_off": _remove_time_off,
+    "open_disruption": _open_disruption,
+    "list_disruptions": _read("/v1/providers/prv_kim/disruptions", brand_id=LOOP),
+    "get_disruption": _of_disruption(),
+    "choose_for_visit": _choose_for_visit,
+    "commit_disruption": _of_disruption("/commit"),
+    "abandon_disruption": _of_disruption("/abandon"),
     "list_visit_types": _read("/v1/visit-types", brand_id=LOOP),
     "get_visit_type": _get_visit_type,
     "add_visit_type": _add_visit_type,

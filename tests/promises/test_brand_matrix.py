@@ -15,6 +15,7 @@ import pytest
 
 from clinic import Clinic, later, monday_morning, said
 from matrix import ANY_PATIENT, Row, Statuses, statuses
+from matrix_of_disruptions import ROWS_OF_DISRUPTIONS
 from matrix_of_schedules import ROWS_OF_SCHEDULES
 from matrix_of_search import ROWS_OF_SEARCH
 from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
@@ -296,6 +297,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     **ROWS_OF_SEARCH,
     **ROWS_OF_LICENCES,
     **ROWS_OF_SCHEDULES,
+    **ROWS_OF_DISRUPTIONS,
     ("add_office_hour", "coachId"): of_coach(
         "office-hours", ANY_PATIENT, lambda _scene, _coach: monday_morning()
     ),
