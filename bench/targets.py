@@ -7,10 +7,13 @@ from bench.bookings import BOOK, CONTENTION, RUSH
 from bench.derivation import Derivation
 from bench.fixture import LARGE, SMALL
 from bench.measured import Row
+from bench.searches import FIRST, MONTH
 
 BOOKING_RATIO, BOOKING_RATIO_LEAST, BOOKING_RATIO_AT = 0.5, 0.35, 16
 BOOKING_P99_MS, BOOKING_P99_AT = 10, 64
 SEARCH_RATIO, SEARCH_P99_MS, SEARCH_SIZE_RATIO = 0.4, 10, 0.9
+# Searches for open times: their p99 has limits of its own.
+OPEN_TIMES_P99_MS = {MONTH.name: 15, FIRST.name: 50}
 RUSH_SECONDS = 60
 DERIVATION_RATIO = 0.5
 
@@ -38,6 +41,7 @@ def verdicts_of(rows: Sequence[Row]) -> list[Verdict]:
         _search_ratio(rows),
         _search_p99(rows),
         _search_sizes(rows),
+        *(_open_times_p99(rows, name, most) for name, most in OPEN_TIMES_P99_MS.items()),
         _false_conflicts(rows),
         _rush(rows),
     ]
@@ -122,13 +126,24 @@ def _search_ratio(rows: Sequence[Row]) -> Verdict:
 
 
 def _search_p99(rows: Sequence[Row]) -> Verdict:
-    target = f"each search in the large book: p99 under {SEARCH_P99_MS} ms"
-    worst = max(_best_searches(rows), key=lambda row: row.service.latency.p99, default=None)
+    target = f"each search of a list in the large book: p99 under {SEARCH_P99_MS} ms"
+    lists = (row for row in _best_searches(rows) if row.key.scenario not in OPEN_TIMES_P99_MS)
+    worst = max(lists, key=lambda row: row.service.latency.p99, default=None)
     if worst is None:
         return _verdict(target, None, reached=False)
     p99 = worst.service.latency.p99
     measured = f"{p99:.1f} ms at the most ({worst.key.title}, {_named(worst)})"
     return _verdict(target, measured, reached=p99 < SEARCH_P99_MS)
+
+
+def _open_times_p99(rows: Sequence[Row], name: str, most: int) -> Verdict:
+    row = next((row for row in _best_searches(rows) if row.key.scenario == name), None)
+    title = {MONTH.name: MONTH.title, FIRST.name: FIRST.title}[name]
+    target = f"{title} in the large book: p99 under {most} ms"
+    if row is None:
+        return _verdict(target, None, reached=False)
+    p99 = row.service.latency.p99
+    return _verdict(target, f"{p99:.1f} ms ({_named(row)})", reached=p99 < most)
 
 
 def _search_sizes(rows: Sequence[Row]) -> Verdict:
