@@ -17,8 +17,8 @@ running service shows it at `/docs`. What each error code means is in [errors.md
 A service whose token belongs to no brand says which it acts for in `X-Brand-Id`.
 
 **Every change** honours `Idempotency-Key`, quoted or bare. A repeated answer carries
-`Idempotency-Replayed: true`. **What has a version**, a
-visit above all, carries it as `ETag`; changes of it honour `If-Match`. See [retry safely](../how-to/retry-safely.md).
+`Idempotency-Replayed: true`. **What has a version**, a visit above all, carries it as `ETag`;
+changes of it honour `If-Match`. See [retry safely](../how-to/retry-safely.md).
 
 **Every list** takes `limit` and `cursor`. Where there is more, the answer has `next_cursor`.
 

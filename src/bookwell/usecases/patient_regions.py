@@ -23,7 +23,7 @@ async def set_patient_regions(
     checked = checked_stays(stays)
     async with database.transaction(call) as connection:
         await _check_patient(connection, call, patient_id)
-        # Whoever is just booking for this patient is judged by these regions, or was before.
+        # Two who say it at once take turns, so that one of them is right as a whole.
         await catalog.lock_patient(connection, brand_id=call.brand_id, patient_id=patient_id)
         await patient_regions.replace(
             connection, brand_id=call.brand_id, patient_id=patient_id, stays=checked
