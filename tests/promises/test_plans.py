@@ -50,6 +50,34 @@ WHERE rank <= {VISITS};
 UPDATE booking.slot SET deleted_at = now() WHERE hashtext(slot_id) % 100 = 1;
 """  # noqa: S608 - our own numbers
 
+# What a search for open times reads besides: a type with all that terms can ask for, and of each
+# provider a licence, a week off and a schedule.
+FILL += """
+INSERT INTO booking.terms (
+    brand_id, digest, is_offered, duration_minutes, buffer_before_minutes, buffer_after_minutes,
+    grid_minutes, notice_minutes, horizon_days, modality, booked_by, licence_required, time_zone,
+    patient_cap, patient_cap_period, provider_day_cap, cancel_late_minutes, cancel_cutoff_minutes,
+    reschedule_late_minutes, reschedule_cutoff_minutes)
+VALUES ('loop', '', true, 30, 5, 5, 30, 60, 36500, 'video', 'patient', true, 'Europe/Berlin', 100,
+        'week', 100, 0, 0, 0, 0);
+INSERT INTO booking.visit_type (brand_id, visit_type, name, terms_no)
+SELECT 'loop', 'follow_up', 'Follow-up', terms_no FROM booking.terms;
+INSERT INTO booking.visit_type_override (brand_id, visit_type, provider_no, fields, terms_no)
+SELECT 'loop', 'follow_up', provider_no, '{}', terms_no
+FROM booking.provider, booking.terms WHERE provider_no % 10 = 0;
+INSERT INTO booking.licence (licence_id, brand_id, provider_no, region, time_zone)
+SELECT 'lic_' || provider_no, 'loop', provider_no, 'US-NY', 'UTC' FROM booking.provider;
+INSERT INTO booking.patient_region (brand_id, patient_id, region)
+SELECT brand_id, patient_id, 'US-NY' FROM booking.patient;
+INSERT INTO booking.schedule (schedule_id, brand_id, provider_no, time_zone, rules)
+SELECT 'sch_' || provider_no, 'loop', provider_no, 'Europe/Berlin', '{}' FROM booking.provider;
+INSERT INTO booking.time_off (
+    time_off_id, brand_id, provider_no, wall_from, wall_until, time_zone, starts_at, ends_at)
+SELECT 'off_' || provider_no, 'loop', provider_no, '2030-06-01', '2030-06-08', 'UTC',
+       '2030-06-01 00:00Z', '2030-06-08 00:00Z'
+FROM booking.provider;
+"""
+
 WEEK = {"from_at": "2030-01-03", "until_at": "2030-01-10"}
 YEAR = {"from_at": "2030-01-01", "until_at": "2031-01-01"}
 EVER = {"from_at": FAR_PAST, "until_at": FAR_FUTURE}
@@ -270,6 +298,33 @@ def test_a_series_looks_up_what_is_there_slot_by_slot_also_where_there_is_nothin
         assert "starts_at" in node["Index Cond"]
 
 
+@pytest.mark.parametrize(
+    ("name", "index", "rows_max"),
+    [
+        ("list_visits_at_risk", "visit_by_brand", VISITS),
+        ("list_visits_at_risk_of_provider", "visit_by_provider", SLOTS_OF_ONE),
+    ],
+)
+async def test_visits_at_risk_are_looked_for_in_the_order_of_time(
+    database: Database, name: str, index: str, rows_max: int
+) -> None:
+    """Nobody is licensed here, so each visit that may be at risk is looked at."""
+    values = {
+        "brand_id": "loop",
+        "provider_no": 500,
+        "before": FAR_FUTURE,
+        "after_at": FAR_PAST,
+        "after_id": "",
+        "row_limit": ROW_LIMIT,
+    }
+
+    nodes = list(nodes_of(await plan_of(database, name, values)))
+
+    of_visits = [node for node in nodes if node.get("Relation Name") == "visit"]
+    assert [node.get("Index Name") for node in of_visits] == [index]
+    assert 5 < rows_read(nodes, "visit") <= rows_max
+
+
 async def test_a_scan_of_a_table_would_be_seen(database: Database) -> None:
     async with database.reading() as connection:
         told = await connection.fetchval(
@@ -278,3 +333,100 @@ async def test_a_scan_of_a_table_would_be_seen(database: Database) -> None:
 
     nodes = list(nodes_of(json.loads(told)[0]["Plan"]))
     assert "Seq Scan" in [node["Node Type"] for node in nodes]
+
+
+ONE, SOME = "{prv_500}", f"{{{','.join(f'prv_{n}' for n in range(1, 501))}}}"
+OPEN_TIMES = {
+    "brand_id": "loop",
+    "visit_type": "follow_up",
+    "patient_id": "pat_1",
+    "by_patient": True,
+    "ignored_visit": None,
+    "left_slot": None,
+    "keeps_type": False,
+    "zone_names": None,
+    "zone_times": None,
+    "time_zone": None,
+    "after_at": FAR_PAST,
+    "after_id": "",
+    "row_limit": 1_000,
+    **YEAR,
+}
+NEAR = {
+    "provider_id": "prv_500",
+    "near_at": "2030-01-04 12:00Z",
+    "look_at": 12,
+    "row_limit": 3,
+}
+MONDAYS = {"zone_names": "{Europe/Berlin}", "zone_times": '{"{[2030-01-07,2030-01-08)}"}'}
+OPEN_TIME_SEARCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a provider's year": ("find_slots", {**OPEN_TIMES, "provider_ids": ONE}),
+    "a provider's Mondays": ("find_slots", {**OPEN_TIMES, "provider_ids": ONE, **MONDAYS}),
+    "a week of 500 providers": ("find_slots", {**OPEN_TIMES, **WEEK, "provider_ids": SOME}),
+    "a brand's week": ("find_slots", {**OPEN_TIMES, **WEEK, "provider_ids": None}),
+    "the first of 500 providers": ("find_first_slots", {**OPEN_TIMES, "provider_ids": SOME}),
+    "a brand's first on a Monday": (
+        "find_first_slots",
+        {**OPEN_TIMES, "provider_ids": None, **MONDAYS},
+    ),
+    "the nearest": ("find_nearest_slots", {**OPEN_TIMES, **NEAR}),
+}
+
+
+@pytest.mark.parametrize("what", OPEN_TIME_SEARCHES)
+async def test_the_rules_are_part_of_the_statement_that_searches(
+    what: str, database: Database
+) -> None:
+    """PostgreSQL puts booking.broken_rules and its like where they are called: none is called."""
+    name, values = OPEN_TIME_SEARCHES[what]
+    functions = ("terms_for", "facts_for", "presence_for", "taken_for", "zone_for", "broken_rules")
+
+    async with database.reading() as connection:
+        await connection.execute(f"PREPARE search AS {STATEMENTS[name].sql}")
+        said = ", ".join(_literal(values[each]) for each in STATEMENTS[name].parameters)
+        rows = await connection.fetch(f"EXPLAIN (VERBOSE) EXECUTE search ({said})")
+        await connection.execute("DEALLOCATE search")
+
+    told = "\n".join(row[0] for row in rows)
+    assert "'buffers'" in told, "the last rule is there"
+    assert [each for each in functions if f"{each}(" in told] == []
+
+
+@pytest.mark.parametrize("what", OPEN_TIME_SEARCHES)
+async def test_a_search_for_open_times_scans_no_table(what: str, database: Database) -> None:
+    name, values = OPEN_TIME_SEARCHES[what]
+
+    nodes = list(nodes_of(await plan_of(database, name, values)))
+
+    assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    used = {node["Index Name"] for node in nodes if "Index Name" in node}
+    assert {"slot_by_provider", "visit_by_provider"} <= used
+    assert "visit_provider_no_overlap" not in used, "six times the price"
+
+
+async def test_the_first_of_each_provider_reads_a_few_of_their_slots(database: Database) -> None:
+    name, values = OPEN_TIME_SEARCHES["the first of 500 providers"]
+
+    nodes = list(nodes_of(await plan_of(database, name, values)))
+
+    assert rows_read(nodes, "slot") < 500 * 10, "of a hundred each"
+    assert rows_read(nodes, "visit") < 500 * 12
+
+
+async def test_the_nearest_are_looked_for_nearby(database: Database) -> None:
+    name, values = OPEN_TIME_SEARCHES["the nearest"]
+
+    nodes = list(nodes_of(await plan_of(database, name, values)))
+
+    assert rows_read(nodes, "slot") <= 2 * NEAR["look_at"]
+    assert rows_read(nodes, "visit") <= 2 * NEAR["look_at"] + 2
+
+
+async def test_a_provider_without_slots_in_a_window_costs_one_look(database: Database) -> None:
+    name, values = OPEN_TIME_SEARCHES["a brand's week"]
+    night = {"from_at": "2030-01-04 01:00Z", "until_at": "2030-01-04 02:00Z"}
+
+    nodes = list(nodes_of(await plan_of(database, name, {**values, **night})))
+
+    assert rows_read(nodes, "slot") == 0
+    assert rows_read(nodes, "visit") == 0
