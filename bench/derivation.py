@@ -17,6 +17,7 @@ import psycopg
 from bench.checks import CheckFailedError
 from bench.fixture import FREE, Fixture
 from bench.scale import BRAND
+from bookwell.settings import Settings
 from bookwell.storage.database import Database
 from bookwell.storage.derivation import Due
 from bookwell.usecases.derivation import derive_due
@@ -24,7 +25,8 @@ from bookwell.usecases.derivation import derive_due
 NAME = "derivation"
 PROVIDERS, QUICK_PROVIDERS = 1_000, 50
 DAYS, SLOTS_PER_DAY = 90, 16
-_POOL_SIZE = 4
+# As the service has them; of fewer, too few may be in a transaction at once.
+_POOL_SIZE = Settings().pool_size
 _CHUNK_BYTES = 1 << 16
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
