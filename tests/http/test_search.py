@@ -417,6 +417,16 @@ def test_what_comes_next_is_what_is_looked_for(practice: Practice) -> None:
     assert answer["next_available"]["id"] == offered[2]
 
 
+def test_after_a_window_long_past_comes_what_is_open_now(
+    practice: Practice, start: datetime
+) -> None:
+    offered = practice.slot(start)
+
+    answer = asked(practice, **{"from": "2001-03-01T00:00:00Z", "to": "2001-03-02T00:00:00Z"})
+
+    assert (answer["slots"], answer["next_available"]["id"]) == ([], offered)
+
+
 def test_where_nothing_is_planned_nothing_comes_next(practice: Practice) -> None:
     assert asked(practice) == {"slots": [], "next_available": None}
 

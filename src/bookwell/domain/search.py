@@ -84,9 +84,10 @@ def window_between(
     return Interval(begins, ends)
 
 
-def window_after(window: Interval) -> Interval:
-    """Where to look for the first slot after a window in which there is none."""
-    return Interval(window.ends_at, window.ends_at + timedelta(days=SEARCH_DAYS_MAX))
+def window_after(window: Interval, *, now: datetime) -> Interval:
+    """Where to look for the first slot after a window in which there is none: never in the past."""
+    begins = max(window.ends_at, now)
+    return Interval(begins, begins + timedelta(days=SEARCH_DAYS_MAX))
 
 
 def first_step(providers: int | None) -> timedelta:

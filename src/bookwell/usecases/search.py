@@ -174,7 +174,7 @@ class _Looking:
 
     async def first_after(self, window: Interval) -> OpenSlot | None:
         """The first slot after the window, as far as anything is planned."""
-        beyond = window_after(window)
+        beyond = window_after(window, now=await journal.now(self._connection))
         found = await search.find_first(
             self._connection, self._within(beyond), beyond, after=(FAR_PAST, ""), row_limit=1
         )
