@@ -249,9 +249,8 @@ WITH question AS MATERIALIZED (
     LIMIT :look_at)
 ), span AS MATERIALIZED (
     SELECT min(starts_at) AS first_at, max(ends_at) AS over_at FROM near HAVING count(*) > 0
-), page AS (
-    SELECT near.slot_id, question.provider_id, near.starts_at, near.ends_at, near.rule_id,
-           zone.time_zone
+), known AS MATERIALIZED (
+    SELECT question.*, terms, facts.*, taken.*
     FROM question
     CROSS JOIN span
     LEFT JOIN LATERAL booking.terms_for(
@@ -264,12 +263,16 @@ WITH question AS MATERIALIZED (
         span.first_at - make_interval(mins => coalesce(terms.buffer_before_minutes, 0)),
         span.over_at + make_interval(mins => coalesce(terms.buffer_after_minutes, 0)),
         :ignored_visit) AS taken
+), page AS (
+    SELECT near.slot_id, known.provider_id, near.starts_at, near.ends_at, near.rule_id,
+           zone.time_zone
+    FROM known
     CROSS JOIN near
-    CROSS JOIN LATERAL booking.zone_for(:brand_id, question.provider_no, near.rule_id) AS zone
+    CROSS JOIN LATERAL booking.zone_for(:brand_id, known.provider_no, near.rule_id) AS zone
     WHERE booking.broken_rules(
-        :visit_type, :by_patient::boolean, question.now, near.starts_at, near.ends_at,
-        near.visit_types, terms, false, facts.away, facts.licensed, facts.patient_full,
-        facts.provider_full, taken.held, taken.busy) = '{}'
+        :visit_type, :by_patient::boolean, known.now, near.starts_at, near.ends_at,
+        near.visit_types, known.terms, false, known.away, known.licensed, known.patient_full,
+        known.provider_full, known.held, known.busy) = '{}'
     ORDER BY near.starts_at < :near_at,
              greatest(near.starts_at - :near_at, :near_at - near.starts_at), near.slot_id
     LIMIT :row_limit::bigint
