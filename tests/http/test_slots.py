@@ -43,6 +43,7 @@ def test_a_slot_says_all_of_itself(clinic: Clinic) -> None:
         "end_time": later(starts_at, minutes=20),
         "booked": False,
         "created_at": slot["created_at"],
+        "rule_id": None,
     }
     assert slot["created_at"].endswith("Z")
 
