@@ -35,6 +35,7 @@ PATHS = [
     "/v1/visits/vis_none/confirm",
     "/v1/slots/slt_none/hold",
     "/v1/providers/prv_kim/slots",
+    "/v1/slots",
 ]
 POSTS = [path for path in PATHS if path.endswith(("visits", "cancel", "confirm", "hold"))]
 
@@ -222,6 +223,13 @@ STORIES = {
         asked(f"GET {SLOTS}&limit=1"),
         asked(f"GET {SLOTS}&limit=1&cursor={{cursor}}"),
     ],
+    "pages of open times": [
+        asked("GET /v1/slots?brand_id=loop&provider_id=prv_kim&limit=1"),
+        asked("GET /v1/slots?brand_id=loop&provider_id=prv_kim&limit=1&cursor={cursor}"),
+        BOOK,
+        asked("GET /v1/slots?brand_id=loop&first_available=true"),
+        asked("HEAD /v1/slots?brand_id=loop"),
+    ],
     "lists": [asked(f"GET {LIST}"), asked(f"GET {SLOTS}"), asked(f"HEAD {LIST}")],
     "a body in pieces": [
         Request(
@@ -293,6 +301,21 @@ QUERIES = [
     "?brand_id=loop&booked=maybe", "?brand_id=loop&booked=", "?brand_id=loop&booked=True&limit=0", "?brand_id=loop#x",
 ]  # fmt: skip
 
+SEARCHES = [
+    "?brand_id=loop&provider_id=prv_kim&provider_id=prv_both", "?brand_id=loop&provider_id=prv_none",
+    "?brand_id=loop&provider_id=", "?brand_id=loop&provider_id=a%20b&provider_id=prv_kim",
+    "?brand_id=loop&provider_id=prv_kim,prv_both", "?brand_id=loop&provider_id[]=prv_kim",
+    "?brand_id=loop&weekday=monday&weekday=tuesday", "?brand_id=loop&weekday=funday", "?brand_id=loop&weekday=",
+    "?brand_id=loop&part_of_day=night&part_of_day=noon", "?brand_id=loop&part_of_day=night&weekday=sunday",
+    "?brand_id=loop&first_available=true", "?brand_id=loop&first_available=1", "?brand_id=loop&first_available=",
+    "?brand_id=loop&first_available=maybe", "?brand_id=loop&first_available=true&first_available=false",
+    "?brand_id=loop&time_zone=Europe/Berlin", "?brand_id=loop&time_zone=Mars", "?brand_id=loop&time_zone=%00",
+    "?brand_id=loop&visit_type=first", "?brand_id=loop&visit_type=%0A", "?brand_id=loop&visit_type=",
+    "?brand_id=loop&reschedule_of=vis_none", "?brand_id=loop&reschedule_of=%20",
+    "?brand_id=loop&from=2027-01-01T00:00:00Z&to=2029-01-01T00:00:00Z",
+    "?brand_id=loop&" + "&".join(f"provider_id=p{number}" for number in range(501)),
+]  # fmt: skip
+
 STRANGE_PATHS = [
     "/v1/visits/", "//v1/visits", "/v1//visits", "/v1/visits//cancel", "/v1/visits/vis_none/", "/V1/visits",
     "/v1/visits/%2F", "/v1/visits/a%2Fb", "/v1/visits/a%2fb/cancel", "/v1/visits/%00", "/v1/visits/%FF",
@@ -320,6 +343,7 @@ STORIES |= {
     },
     "queries for visits": [asked(f"GET /v1/visits{query}") for query in QUERIES],
     "queries for slots": [asked(f"GET /v1/providers/prv_kim/slots{query}") for query in QUERIES],
+    "queries for open times": [asked(f"GET /v1/slots{query}") for query in (*QUERIES, *SEARCHES)],
     "strange paths": [
         asked(f"{method} {path}", body=body)
         for path in STRANGE_PATHS
