@@ -185,7 +185,10 @@ class Side:
         try:
             visit = await self._visit_of(wish)
         except BookwellError as refusal:
-            facts = {name: str(fact) for name, fact in refusal.facts.items()}
+            # What is open near a time depends on who else of the company was first.
+            facts = {
+                name: str(fact) for name, fact in refusal.facts.items() if name != "nearest_slots"
+            }
             return self._shared([type(refusal).__name__, facts, refusal.is_replay])
         except Replayed as replayed:
             answer = msgspec.json.decode(replayed.answer)

@@ -88,7 +88,10 @@ async def test_of_64_who_hold_or_book_one_slot_one_has_it(doors: Doors, world: W
 
     assert statuses(answers) == {201: 1, 409: 63}
     for lost in (answer.json() for answer in answers if answer.status_code == 409):
-        assert (lost["error"], lost["details"]) == ("slot_unavailable", {"slot_id": slot_id})
+        assert (lost["error"], lost["details"]) == (
+            "slot_unavailable",
+            {"slot_id": slot_id, "nearest_slots": []},
+        )
     assert [count(world, table) for table in ("visit", "event", "audit")] == [1, 1, 1]
 
 

@@ -40,7 +40,7 @@ async def test_of_64_callers_at_one_slot_one_books_and_63_hear_why(
     assert max(answer.elapsed.total_seconds() for answer in answers) < SECONDS_MAX
     for lost in (answer.json() for answer in answers if answer.status_code == 409):
         assert lost["error"] == "slot_unavailable"
-        assert lost["details"] == {"slot_id": slot_id}
+        assert lost["details"] == {"slot_id": slot_id, "nearest_slots": []}
     (visit_id,) = (answer.json()["id"] for answer in answers if answer.status_code == 201)
     assert [count(world, table) for table in ("visit", "event", "audit")] == [1, 1, 1]
     assert events_of(world, visit_id) == [(1, "booking.visit.created.v1")]

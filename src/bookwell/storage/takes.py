@@ -1,6 +1,7 @@
 """Taking a slot: booking it, or holding it. One statement each, or one statement for many."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import asyncpg
@@ -19,6 +20,7 @@ from bookwell.storage.failures import constraint_of
 from bookwell.storage.group_commit import ALONE, Alone
 from bookwell.storage.idempotency import key_identity, key_values
 from bookwell.storage.journal import actor_values
+from bookwell.storage.nearby import slot_unavailable
 from bookwell.storage.rules import Question
 from bookwell.storage.statements import AnyConnection, as_json, statement
 from bookwell.storage.visits import visit_from
@@ -83,7 +85,8 @@ class _PastHolds(Struct, frozen=True):
 class _RefusedInCompany(Struct, frozen=True):
     """Refused by the statement for many, which settles nobody's key."""
 
-    refusal: BookwellError
+    wanted_from: str
+    wanted_at: datetime
 
 
 class _NeedsLocks(Struct, frozen=True):
@@ -117,8 +120,8 @@ async def take(database: Database, call: Call, wanted: Wanted) -> Visit:
         if isinstance(outcome, Visit):
             return outcome
         if isinstance(outcome, _RefusedInCompany):
-            async with database.statement(call):  # which settles the caller's key
-                raise outcome.refusal
+            async with database.statement(call) as connection:  # which settles the caller's key
+                raise await _too_late(connection, wish, outcome.wanted_from, outcome.wanted_at)
         if isinstance(outcome, _NeedsLocks):
             has_locks = True
         elif outcome.visit_ids:
@@ -193,6 +196,8 @@ async def _overruled(connection: AnyConnection, take: _Take) -> list[str]:
         is_overruled=wanted.override_reason is not None,
     )
     if refusal is not None and judged.starts_at > judged.now:
+        if isinstance(refusal, SlotUnavailable):
+            refusal = await _too_late(connection, take, judged.provider_id, judged.starts_at)
         raise refusal
     return [str(rule) for rule in judged.broken]
 
@@ -214,7 +219,23 @@ async def _take_one(
         return _NeedsLocks()
     if row["past_holds"]:
         return _PastHolds(row["past_holds"])
-    raise _refusal(take.wanted, row, overruled)
+    refusal = _refusal(take.wanted, row, overruled)
+    if isinstance(refusal, SlotUnavailable):
+        refusal = await _too_late(connection, take, row["wanted_from"], row["wanted_at"])
+    raise refusal
+
+
+async def _too_late(
+    connection: AnyConnection, take: _Take, provider_id: str, near_at: datetime
+) -> SlotUnavailable:
+    return await slot_unavailable(
+        connection,
+        take.question(),
+        brand_id=take.call.brand_id,
+        slot_id=take.wanted.slot_id,
+        provider_id=provider_id,
+        near_at=near_at,
+    )
 
 
 class _Takes:
@@ -242,8 +263,8 @@ class _Takes:
             if row["visit_id"] is not None
             else ALONE
             if row["goes_alone"]
-            else _RefusedInCompany(SlotUnavailable(slot_id=take.wanted.slot_id))
-            for take, row in zip(takes, rows, strict=True)
+            else _RefusedInCompany(row["wanted_from"], row["wanted_at"])
+            for row in rows
         ]
 
     def known_as(self, take: _Take, /) -> str:

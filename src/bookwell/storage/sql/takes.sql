@@ -121,6 +121,8 @@ WITH wanted AS (
 )
 SELECT EXISTS (SELECT FROM provider) AS slot_found,
        EXISTS (SELECT FROM patient) AS patient_found,
+       judged.provider_id AS wanted_from,
+       judged.starts_at AS wanted_at,
        judged.starts_at <= booking.now() AS has_begun,
        judged.needs_locks,
        judged.broken,
@@ -314,6 +316,8 @@ SELECT CASE WHEN visit.visit_id IS NULL THEN coalesce(
                                     coalesce(candidate.taken_until, candidate.ends_at))
                    AND past.status = 'held' AND past.hold_expires_at <= booking.now()),
            true) END AS goes_alone,
+       candidate.offering_provider_id AS wanted_from,
+       candidate.starts_at AS wanted_at,
        visit.*
 FROM wanted
 LEFT JOIN candidate USING (position)
