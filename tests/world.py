@@ -77,7 +77,12 @@ class World:
         return slot_id
 
     def add_visit_type(
-        self, visit_type: str, brand_id: str = LOOP, *, provider_id: str | None = None, **terms: object
+        self,
+        visit_type: str,
+        brand_id: str = LOOP,
+        *,
+        provider_id: str | None = None,
+        **terms: object,
     ) -> None:
         """A visit type with these terms, or a provider's override of one, in plain SQL.
 
