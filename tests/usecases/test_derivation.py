@@ -10,6 +10,7 @@ from bookwell.domain.wall_time import ZONE_DATA_VERSION
 from bookwell.storage.database import Database
 from bookwell.usecases.derivation import recall_freed_slots
 from bookwell.usecases.rederivation import Moved, rederive
+from bookwell.usecases.slots import delete_slot
 from deriving import (
     HORIZON,
     add_schedule,
@@ -306,3 +307,35 @@ async def test_a_visit_type_may_be_any_words_of_a_clinic(world: World, database:
 
     assert {tuple(types) for *_, types in live_slots(world)} == {(words, "follow_up")}  # type: ignore[call-overload]  # a list
     assert offered(world, day=world.day) == NINE_TO_ELEVEN
+
+
+async def test_a_slot_posted_by_hand_stands_in_for_the_schedules_and_gives_the_time_back(
+    world: World, database: Database
+) -> None:
+    by_hand = world.add_slot(world.at(9))
+    add_schedule(world)
+    await derive_all(database)
+    assert offered(world, day=world.day) == NINE_TO_ELEVEN
+
+    await delete_slot(database, call_for(LOOP), "prv_kim", by_hand)
+    await derive_all(database)
+
+    assert offered(world, day=world.day) == NINE_TO_ELEVEN
+    assert world.sql("SELECT slot_id FROM booking.slot WHERE rule_id IS NULL") == [(by_hand,)]
+
+
+async def test_a_slot_that_waits_for_its_visit_stays_away_once_a_person_took_it_back(
+    world: World, database: Database
+) -> None:
+    schedule_id = add_schedule(world)
+    await derive_all(database)
+    slot_id = take(world, world.at(9))
+    change_hours(world, schedule_id, "13:00", "14:00")
+    await derive_all(database)
+    cancel_all(world)
+
+    await delete_slot(database, call_for(LOOP), "prv_kim", slot_id)
+    change_hours(world, schedule_id, "09:00", "11:00")
+    await derive_all(database)
+
+    assert offered(world, day=world.day) == ["09:30", "10:00", "10:30"]
