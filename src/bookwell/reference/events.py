@@ -31,6 +31,12 @@ FIELDS = {
     "brand_id": ("The brand.", "loop"),
     "visit_type": ("The kind of visit, as it was booked.", "follow_up"),
     "status": ("The status it was imported in.", "completed"),
+    "disruption_id": ("The disruption.", "dis_01K6ZJ7N4W8Q2R5T7Y9B1D3F5H"),
+    "out_start": ("From when on the provider is out.", "2026-03-02T08:00:00Z"),
+    "out_end": ("Until when.", "2026-03-03T18:00:00Z"),
+    "visits_moved": ("How many visits moved.", 11),
+    "visits_cancelled": ("How many were cancelled.", 3),
+    "visits_left": ("How many were left for staff.", 2),
     "slot_start": ("When its time begins.", "2026-03-02T09:00:00Z"),
     "slot_end": ("When its time ends.", "2026-03-02T09:30:00Z"),
     "old_slot_start": ("When its time began before the move.", "2026-03-02T09:00:00Z"),
@@ -47,6 +53,8 @@ FIELDS = {
     "completed_at": ("When this happened.", "2026-03-02T09:31:02.750644Z"),
     "no_show_at": ("When this happened.", "2026-03-02T09:20:00.125907Z"),
     "deleted_at": ("When this happened.", "2026-02-21T10:00:00.501220Z"),
+    "left_at": ("When this happened.", "2026-03-02T07:30:00.420110Z"),
+    "committed_at": ("When this happened.", "2026-03-02T07:30:00.420110Z"),
 }
 
 # What the fields alone do not say.
@@ -62,6 +70,12 @@ NOTES = {
     "booking.visit.created.v1": (
         "Its `sequence` is 1, or 2 where the visit was held before. Then `created_at` is the "
         "visit's `updated_at`, because the visit itself was made when it was held."
+    ),
+    "booking.visit.left_for_staff.v1": (
+        "The visit's time and status are as before; its provider is out then."
+    ),
+    "booking.disruption.committed.v1": (
+        "Each visit has an event of its own besides, and so has the time off."
     ),
     "booking.visit.rescheduled.v1": "`provider_id` is the provider after the move.",
 }
