@@ -352,3 +352,15 @@ def test_a_coach_has_no_schedule(clinic: Clinic) -> None:
     answer = clinic.post(f"/v1/providers/{coach_id}/schedules", week())
 
     refused(answer, 404, "not_found")
+
+
+def test_more_slots_than_anybody_needs_are_refused_before_they_are_made(
+    practice: Practice,
+) -> None:
+    practice.clinic.world.add_visit_type("tick", LOOP, duration_minutes=1, grid_minutes=1)
+    all_day = every_day("00:00", "00:00", visit_types=["tick"])
+
+    answer = practice.clinic.post(f"{practice.path}/schedules", week(weekly=all_day))
+
+    invalid(answer, "rules")
+    assert practice.slots() == []

@@ -5,7 +5,7 @@ their time, so nobody books a slot while it is withdrawn.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -14,7 +14,8 @@ from bookwell.domain.derivation import Changes, Offer, changes, offers
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.ids import REQUEST, new_id
 from bookwell.domain.intervals import Interval
-from bookwell.domain.schedules import TimeOff, instants_of, opened
+from bookwell.domain.schedules import Opened, TimeOff, instants_of, opened
+from bookwell.domain.visit_types import Terms
 from bookwell.domain.wall_time import ZONE_DATA_VERSION
 from bookwell.storage import derivation, journal, schedules, visit_types
 from bookwell.storage.database import Database
@@ -24,6 +25,9 @@ from bookwell.storage.statements import AnyConnection
 
 # How often each provider's slots are made for one more day.
 ROLL = timedelta(days=1)
+# A provider's slots for a brand: twenty a day for each of four lengths, over two years. More would
+# hold up everybody else for a second, and is a grid of minutes by mistake.
+SLOTS_MAX = 60_000
 # While PostgreSQL writes one provider's slots, the next one's are made.
 AT_ONCE = 2
 # How long a provider whose slots could not be derived waits before the next try.
@@ -62,6 +66,9 @@ async def derive(
 
     The caller holds the provider's lock. A trial writes nothing. Where no more has happened than
     that a day went by, only that day's slots are made.
+
+    Raises:
+        InvalidInput: The schedules offer more slots than `SLOTS_MAX`.
     """
     state = await derivation.state_of(connection, provider)
     if state is None or (only_if_due and not state.is_due):
@@ -74,9 +81,13 @@ async def derive(
     moved = _moved(away) if state.zone_data != plan.zone_data else {}
     if moved and not is_trial:
         await schedules.move_time_off(connection, provider, list(moved.items()))
+    known = await schedules.list_of(connection, provider, row_limit=_ROWS_MAX)
+    hours = opened(known, plan.window)
+    terms = await visit_types.terms_of_brand(connection, provider.brand_id, provider.provider_no)
+    _refuse_too_many(hours, terms)
     wanted = offers(
-        opened(await schedules.list_of(connection, provider, row_limit=_ROWS_MAX), plan.window),
-        await visit_types.terms_of_brand(connection, provider.brand_id, provider.provider_no),
+        hours,
+        terms,
         [moved.get(off.time_off_id) or Interval(off.starts_at, off.ends_at) for off in away],
         plan.window,
     )
@@ -156,6 +167,24 @@ def _plan(state: State, *, now: datetime, horizon: timedelta, may_roll: bool) ->
         return _Plan(Interval(state.derived_until, until_at), state.zone_data)
     # A shorter horizon than before takes nothing back.
     return _Plan(Interval(now, max(until_at, state.derived_until)), ZONE_DATA_VERSION)
+
+
+def _refuse_too_many(hours: Iterable[Opened], terms: Mapping[str, Terms]) -> None:
+    """Raise InvalidInput where more starts lie in the hours than one call should make slots of."""
+    starts = 0
+    for one in hours:
+        grids = {
+            (its.duration_minutes, its.grid_minutes)
+            for visit_type, its in terms.items()
+            if its.is_offered and (one.visit_types is None or visit_type in one.visit_types)
+        }
+        starts += sum(one.interval.length // timedelta(minutes=grid) for _, grid in grids)
+    if starts > SLOTS_MAX:
+        raise InvalidInput(
+            f"The schedules offer more than {SLOTS_MAX:,} slots; give the visit types coarser "
+            "grids, or open fewer hours.",
+            field="rules",
+        )
 
 
 def _moved(away: list[TimeOff]) -> dict[str, Interval]:
