@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bookwell.domain.callers import Call
-from bookwell.domain.intervals import Interval
-from bookwell.domain.slots import SlotSeries, offered_interval, offered_series
+from bookwell.domain.slots import SlotSeries, offered_series
 from bookwell.storage import catalog, idempotency, journal, slot_series
 from bookwell.storage.database import Database
 from bookwell.storage.slot_series import Offer
@@ -31,25 +30,3 @@ async def create_slots(
         series = SlotSeries(await slot_series.create(connection, call, offers))
         await idempotency.remember(connection, call, series)
     return series
-
-
-async def offer_missing_slots(
-    database: Database, call: Call, provider_id: str, times: Sequence[Interval]
-) -> int:
-    """Offer these times for the brand, and return how many were not offered before.
-
-    Safe to repeat: a time that was ever offered, even one taken back since, stays as it is.
-
-    Raises:
-        InvalidInput: A time is longer than a day, or in the past; then none is offered.
-        NotFound: No such provider works for the brand.
-    """
-    async with database.transaction(call) as connection:
-        provider = await catalog.get_clinician(
-            connection, brand_id=call.brand_id, provider_id=provider_id
-        )
-        await catalog.lock_provider(connection, provider)
-        now = await journal.now(connection)
-        offered = [offered_interval(time.starts_at, time.ends_at, now=now) for time in times]
-        offers = [Offer.of(provider, interval) for interval in dict.fromkeys(offered)]
-        return len(await slot_series.create(connection, call, offers, only_new=True))
