@@ -105,3 +105,17 @@ def test_nothing_of_another_brand_is_named(practice: Practice) -> None:
     practice.booked(slot_id)
 
     assert nearest(practice.book(slot_id)) == []
+
+
+def test_who_cannot_move_a_visit_to_a_time_hears_it_too(practice: Practice) -> None:
+    slots = day_of(practice, 9, 10, 11)
+    visit = practice.booked(slots[9][1])
+    practice.booked(slots[10][1])
+
+    answer = practice.clinic.post(
+        f"/v1/visits/{visit['id']}/reschedule", {"new_slot_id": slots[10][1]}, token=practice.staff
+    )
+
+    refused(answer, 409, "slot_unavailable", slot_id=slots[10][1])
+    # Its own time is free for it, and no move.
+    assert nearest(answer) == [slots[11][1]]

@@ -16,8 +16,11 @@ async def slot_unavailable(
     slot_id: str,
     provider_id: str,
     near_at: datetime,
+    left_slot_id: str | None = None,
 ) -> SlotUnavailable:
     """The refusal, with the same provider's open slots nearest to that time.
+
+    A visit that is moved leaves a slot, which counts as free and is none to move to.
 
     CONTRACT.md section 2, decision 2: a lost race tells what it can.
     """
@@ -35,5 +38,6 @@ async def slot_unavailable(
         nearest_slots=[
             {"id": slot.slot_id, "end_time": slot.ends_at, "start_time": slot.starts_at}
             for slot in nearest
+            if slot.slot_id != left_slot_id
         ],
     )

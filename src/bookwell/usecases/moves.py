@@ -13,6 +13,7 @@ from bookwell.domain.visits import Visit
 from bookwell.storage import journal, rules, visits
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
+from bookwell.storage.nearby import slot_unavailable
 from bookwell.storage.rules import Judged, Question
 from bookwell.storage.statements import AnyConnection
 from bookwell.storage.visits import Seen
@@ -52,6 +53,16 @@ async def reschedule_visit(
         # A move leaves the visit type as it is, also one that its brand no longer has.
         broken = [rule for rule in judged.broken if rule is not Rule.VISIT_TYPE]
         refusal = refusal_of(broken, slot_id=new_slot_id, is_overruled=overruling)
+        if isinstance(refusal, SlotUnavailable):
+            refusal = await slot_unavailable(
+                connection,
+                _question(call, before.visit),
+                brand_id=call.brand_id,
+                slot_id=new_slot_id,
+                provider_id=judged.provider_id,
+                near_at=judged.starts_at,
+                left_slot_id=before.visit.slot_id,
+            )
         if refusal is not None:
             raise refusal
         taken = time_taken(
@@ -86,21 +97,21 @@ async def judge_move(
         SlotUnavailable: It has begun, or is the visit's own.
     """
     visit = before.visit
-    judged = await rules.judge_slot(
-        connection,
-        call,
-        new_slot_id,
-        Question(
-            visit_type=visit.visit_type,
-            patient_id=visit.patient_id,
-            by_patient=call.caller.role is Role.PATIENT,
-            ignored_visit=visit.visit_id,
-            asked_at=asked_at,
-        ),
-    )
+    question = _question(call, visit, asked_at=asked_at)
+    judged = await rules.judge_slot(connection, call, new_slot_id, question)
     if judged.starts_at <= before.now or new_slot_id == visit.slot_id:
         raise SlotUnavailable(slot_id=new_slot_id)
     return judged
+
+
+def _question(call: Call, visit: Visit, *, asked_at: datetime | None = None) -> Question:
+    return Question(
+        visit_type=visit.visit_type,
+        patient_id=visit.patient_id,
+        by_patient=call.caller.role is Role.PATIENT,
+        ignored_visit=visit.visit_id,
+        asked_at=asked_at,
+    )
 
 
 def rescheduled(before: Visit, after: Visit) -> VisitRescheduled:
