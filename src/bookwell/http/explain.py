@@ -10,7 +10,6 @@ from msgspec import UNSET, Struct, UnsetType
 
 from bookwell.domain.explanations import Explanation, RuleExplained
 from bookwell.domain.ids import VISIBLE, VISIT_TYPE
-from bookwell.domain.rules import Rule
 from bookwell.http.calls import AnyRequest, call_of, database_of
 from bookwell.http.fields import read_instant
 from bookwell.http.routes import operation, refusals
@@ -24,7 +23,7 @@ class RuleBody(Struct, kw_only=True):
     `passed` is null where it cannot be said, because no such provider works for the brand.
     """
 
-    rule: Rule
+    rule: str
     passed: bool | None
     fact: str
     details: Mapping[str, Any] | UnsetType = UNSET
@@ -56,7 +55,7 @@ def explanation_body(explanation: Explanation) -> ExplanationBody:
 
 def _rule_body(explained: RuleExplained) -> RuleBody:
     return RuleBody(
-        rule=explained.rule,
+        rule=explained.rule.value,
         passed=explained.passed,
         fact=explained.fact,
         details=UNSET if explained.details is None else explained.details,

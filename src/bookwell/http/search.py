@@ -1,6 +1,5 @@
 """The route that finds open times."""
 
-import re
 from datetime import datetime
 from typing import Annotated
 
@@ -8,20 +7,17 @@ from litestar import get
 from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
-from bookwell.domain.errors import InvalidInput
 from bookwell.domain.ids import VISIBLE, VISIT_TYPE
 from bookwell.domain.office_hours import Weekday
 from bookwell.domain.search import PROVIDERS_MAX, OpenSlot, PartOfDay
 from bookwell.domain.wall_time import zone_named
 from bookwell.http.calls import AnyRequest, call_of, database_of
-from bookwell.http.fields import read_instant
+from bookwell.http.fields import Id, read_instant
 from bookwell.http.paging import LIMIT_DEFAULT, Cursor, Limit, read_timed_cursor, write_cursor
 from bookwell.http.routes import operation, refusals
 from bookwell.http.slots import From, Until
 from bookwell.usecases import search
 from bookwell.usecases.search import SearchAsked
-
-_VISIBLE = re.compile(VISIBLE)
 
 WantedType = Annotated[
     str | None,
@@ -47,7 +43,7 @@ MovedVisit = Annotated[
     ),
 ]
 Providers = Annotated[
-    list[str] | None,
+    list[Id] | None,
     QueryParameter(
         max_items=PROVIDERS_MAX,
         description="Only these providers'; may be repeated. Who is unknown has no slots.",
@@ -151,7 +147,7 @@ async def find_slots(  # noqa: PLR0913, PLR0917 - each is one of the query
             visit_type=visit_type,
             patient_id=patient_id,
             reschedule_of=reschedule_of,
-            provider_ids=_known_ids(provider_id),
+            provider_ids=None if provider_id is None else tuple(dict.fromkeys(provider_id)),
             from_at=read_instant(from_, "from") if from_ is not None else None,
             until_at=read_instant(to, "to") if to is not None else None,
             time_zone=time_zone,
@@ -168,19 +164,6 @@ async def find_slots(  # noqa: PLR0913, PLR0917 - each is one of the query
         next_available=open_slot_body(following, call.brand_id) if following else None,
         next_cursor=write_cursor(offered.page.next_key),
     )
-
-
-def _known_ids(provider_ids: list[str] | None) -> tuple[str, ...] | None:
-    """The ids without those named twice; None where none is named.
-
-    Raises:
-        InvalidInput: One of them can be no id.
-    """
-    if provider_ids is None:
-        return None
-    if not all(_VISIBLE.fullmatch(each) for each in provider_ids):
-        raise InvalidInput("provider_id must be 1 to 128 visible characters.", field="provider_id")
-    return tuple(dict.fromkeys(provider_ids))
 
 
 ROUTES = [find_slots]
