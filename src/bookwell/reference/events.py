@@ -16,8 +16,8 @@ event carries ids and times, and never what somebody wrote. In this version even
 
 `data` is the object below. Beside it a row has `event_no` (the order in which rows were given
 numbers), `event_id`, `brand_id`, `event_type`, `entity_id` (the visit, slot or booking it is
-about), `sequence` (1, 2, 3, … for each entity, without a gap; for a visit it is the visit's
-version) and `occurred_at`."""
+about), `sequence` (1, 2, 3, … for each entity, without a gap; for a visit and for a schedule it is
+its version) and `occurred_at`."""
 
 # Each field of any event: what it means, and what it may look like.
 FIELDS = {
@@ -37,6 +37,15 @@ FIELDS = {
     "visits_moved": ("How many visits moved.", 11),
     "visits_cancelled": ("How many were cancelled.", 3),
     "visits_left": ("How many were left for staff.", 2),
+    "schedule_id": ("The schedule.", "sch_01K6ZJ8P5X9R3S6U8W0A2C4E6G"),
+    "time_off_id": ("The time off.", "off_01K6ZJ9Q6Y0S4T7V9X1B3D5F7H"),
+    "time_off_start": ("From when on the provider is away.", "2026-12-23T23:00:00Z"),
+    "time_off_end": ("Until when.", "2026-12-26T23:00:00Z"),
+    "slots_added": ("How many slots came of it.", 720),
+    "slots_withdrawn": ("How many slots went with it.", 48),
+    "changed_at": ("When this happened.", "2026-02-20T10:15:00Z"),
+    "added_at": ("When this happened.", "2026-02-20T10:15:00Z"),
+    "removed_at": ("When this happened.", "2026-02-21T08:00:00Z"),
     "slot_start": ("When its time begins.", "2026-03-02T09:00:00Z"),
     "slot_end": ("When its time ends.", "2026-03-02T09:30:00Z"),
     "old_slot_start": ("When its time began before the move.", "2026-03-02T09:00:00Z"),

@@ -7,6 +7,10 @@ TABLES = {
         "PostgreSQL refuses to change or delete one."
     ),
     "brand": "A brand of the platform.",
+    "derivation": (
+        "How far a provider's slots for a brand are made out of their schedules, with which time "
+        "zone data, and when to look again."
+    ),
     "disruption": "A provider is out of a brand: drafted, and then committed or abandoned.",
     "disruption_choice": (
         "What staff know of an affected visit, chose for it, and what came of it. `cancel_reason` is "
@@ -25,11 +29,16 @@ TABLES = {
     "patient_region": "Where a patient is, and from when to when: at one place at a time.",
     "provider": "A person who offers time, clinician or coach, in whatever number of brands.",
     "rate_window": "Calls of each caller in a minute, summed over all workers. A crash empties it.",
-    "slot": "A time a clinician offers for a brand. A deleted one stays, for the visits it had.",
+    "schedule": "A provider's week for a brand as it was said. `rules` are wall times of its zone.",
+    "slot": (
+        "A time a clinician offers for a brand: posted by hand, or by a rule of a schedule. A "
+        "deleted one stays, for the visits it had."
+    ),
     "terms": (
         "The terms of visits, each once for a brand. PostgreSQL refuses to change or delete any: a "
         "visit keeps those it was booked under."
     ),
+    "time_off": "When a provider is away from a brand: as it was said, and the instants it means.",
     "token": "A token that this service issued. The token itself is not here, only its SHA-256.",
     "visit": (
         "A patient with a provider at a time. `reason`, `notes` and `cancel_reason` are health "
