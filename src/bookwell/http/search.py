@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import get
+from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import QueryParameter
 from msgspec import UNSET, Struct, UnsetType
 
@@ -46,6 +47,8 @@ Providers = Annotated[
     list[Id] | None,
     QueryParameter(
         max_items=PROVIDERS_MAX,
+        # Litestar says nothing of what an item must be like.
+        schema_extra={"items": Schema(type=OpenAPIType.STRING, pattern=VISIBLE)},
         description="Only these providers'; may be repeated. Who is unknown has no slots.",
     ),
 ]
