@@ -39,6 +39,7 @@ CONFIG = OpenAPIConfig(
         Tag(name="schedules", description="A provider's week, and when they are away from it."),
         Tag(name="visit types", description="What a brand's visits are like."),
         Tag(name="licences", description="Where providers may see patients, and where they are."),
+        Tag(name="disruptions", description="When a provider is out, and what becomes of visits."),
         Tag(name="office hours", description="A coach's sessions, and the seats in them."),
         Tag(name="admin", description="The catalogue and our own tokens."),
         Tag(name="health", description="For load balancers."),
