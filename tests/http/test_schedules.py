@@ -71,6 +71,27 @@ def test_its_slots_are_there_at_once_for_ninety_days_and_each_knows_its_rule(
     assert 89 * 4 <= len(slots) <= 91 * 4
 
 
+def test_a_search_finds_them_at_once_and_no_longer_when_the_provider_is_away(
+    practice: Practice,
+) -> None:
+    day = practice.clinic.world.day
+    asked = {
+        "brand_id": LOOP,
+        "visit_type": "follow_up",
+        "provider_id": practice.provider_id,
+        "from": day.isoformat(),
+        "to": (day + timedelta(days=1)).isoformat(),
+    }
+
+    practice.schedule()
+    found = ok(practice.clinic.get("/v1/slots", **asked))["slots"]
+    practice.away(f"{day:%Y-%m-%d}T09:00", f"{day:%Y-%m-%d}T10:00")
+    left = ok(practice.clinic.get("/v1/slots", **asked))["slots"]
+
+    assert [slot["start_time"][11:16] for slot in found] == ["09:00", "09:30", "10:00", "10:30"]
+    assert [slot["start_time"][11:16] for slot in left] == ["10:00", "10:30"]
+
+
 def test_a_slot_posted_by_hand_has_no_rule_and_lives_beside_the_schedule(
     practice: Practice,
 ) -> None:
