@@ -242,36 +242,46 @@ WITH wanted AS MATERIALIZED (
         p.provider_no, span.from_at - interval '1 day', span.until_at + interval '2 days', NULL)
         AS taken
     WHERE p.provider_no <> :provider_no::bigint
-), free AS MATERIALIZED (
-    SELECT o.visit_type, o.provider_no, s.slot_id, s.starts_at, s.ends_at
+), open AS MATERIALIZED (
+    -- One row a provider, so that whatever the planner believes, nothing is joined slot by slot.
+    SELECT o.visit_type, o.brand_id, o.provider_no, o.provider_id, o.terms, o.from_at, o.until_at,
+           free.*
     FROM offering AS o
-    JOIN booking.slot AS s
-        ON s.provider_no = o.provider_no AND s.brand_id = o.brand_id AND s.deleted_at IS NULL
-        AND s.starts_at >= o.from_at AND s.starts_at < o.until_at
-    WHERE booking.broken_rules(
-        o.visit_type, false, o.now, s.starts_at, s.ends_at, s.visit_types, o.terms,
-        o.is_unknown_type, o.away, NULL, NULL, o.provider_full, o.held, o.busy) = '{}'
-), pair AS MATERIALIZED (
-    SELECT w.visit_id, w.visit_type, w.starts_at, w.length, o.provider_no, o.provider_id,
-           (o.terms).terms_no IS NOT NULL AS has_terms, facts.licensed, facts.patient_full
+    CROSS JOIN LATERAL (
+        SELECT array_agg(s.slot_id) AS slot_ids, array_agg(s.starts_at) AS starts,
+               array_agg(s.ends_at) AS ends
+        FROM booking.slot AS s
+        WHERE s.provider_no = o.provider_no AND s.brand_id = o.brand_id AND s.deleted_at IS NULL
+            AND s.starts_at >= o.from_at AND s.starts_at < o.until_at
+            AND booking.broken_rules(
+                o.visit_type, false, o.now, s.starts_at, s.ends_at, s.visit_types, o.terms,
+                o.is_unknown_type, o.away, NULL, NULL, o.provider_full, o.held, o.busy) = '{}'
+    ) AS free
+    WHERE free.slot_ids IS NOT NULL
+), nearest AS (
+    SELECT w.visit_id, o.provider_id, near.*,
+           row_number() OVER (PARTITION BY w.visit_id ORDER BY near.distance, near.slot_id) AS place
     FROM wanted AS w
-    JOIN offering AS o ON o.visit_type = w.visit_type
-    CROSS JOIN LATERAL booking.facts_for(
-        w.brand_id, o.provider_no, w.patient_id, w.visit_type, o.terms, o.from_at, o.until_at,
-        w.visit_id) AS facts
-    WHERE o.provider_no IN (SELECT provider_no FROM free)
+    JOIN open AS o ON o.visit_type = w.visit_type
+    -- OFFSET 0: once for each provider, and not for each of their slots.
+    CROSS JOIN LATERAL (
+        SELECT known.licensed, known.patient_full
+        FROM booking.facts_for(
+            w.brand_id, o.provider_no, w.patient_id, w.visit_type, o.terms, o.from_at, o.until_at,
+            w.visit_id) AS known
+        OFFSET 0) AS facts
+    CROSS JOIN LATERAL (
+        SELECT t.slot_id, t.starts_at, t.ends_at,
+               abs(extract(epoch FROM t.starts_at - w.starts_at)) AS distance
+        FROM unnest(o.slot_ids, o.starts, o.ends) AS t (slot_id, starts_at, ends_at)
+        WHERE ((o.terms).terms_no IS NOT NULL OR t.ends_at - t.starts_at >= w.length)
+            AND booking.broken_rules(
+                NULL, false, t.starts_at - interval '1 minute', t.starts_at, t.ends_at, NULL,
+                NULL, false, NULL, facts.licensed, facts.patient_full, NULL, NULL, NULL) = '{}'
+        ORDER BY distance, t.slot_id
+        LIMIT :row_limit) AS near
 )
-SELECT w.visit_id, best.provider_id, best.slot_id, best.starts_at, best.ends_at
-FROM wanted AS w
-CROSS JOIN LATERAL (
-    SELECT pair.provider_id, free.slot_id, free.starts_at, free.ends_at
-    FROM pair
-    JOIN free ON free.provider_no = pair.provider_no AND free.visit_type = pair.visit_type
-    WHERE pair.visit_id = w.visit_id
-        AND (pair.has_terms OR free.ends_at - free.starts_at >= pair.length)
-        AND booking.broken_rules(
-            NULL, false, free.starts_at - interval '1 minute', free.starts_at, free.ends_at, NULL,
-            NULL, false, NULL, pair.licensed, pair.patient_full, NULL, NULL, NULL) = '{}'
-    ORDER BY abs(extract(epoch FROM free.starts_at - w.starts_at)), free.slot_id
-    LIMIT :row_limit) AS best
-ORDER BY w.visit_id, abs(extract(epoch FROM best.starts_at - w.starts_at)), best.slot_id;
+SELECT visit_id, provider_id, slot_id, starts_at, ends_at
+FROM nearest
+WHERE place <= :row_limit
+ORDER BY visit_id, place;
