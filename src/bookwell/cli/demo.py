@@ -38,9 +38,10 @@ def demo(
 ) -> None:
     """Run the service with two brands to play with.
 
-    Two brands, six clinicians of whom one works for both, two coaches, ten patients and four weeks
-    of slots, on an embedded PostgreSQL of its own (in `.bookwell/demo`) and without rate limits.
-    It prints tokens and curl lines to paste. Started again it keeps its data. Ctrl-C stops it.
+    Two brands with their visit types, six clinicians with a week each, of whom one works for both,
+    two coaches and ten patients, on an embedded PostgreSQL of its own (in `.bookwell/demo`) and
+    without rate limits. It prints tokens and curl lines to paste. Started again it keeps its data,
+    and what you changed. Ctrl-C stops it.
     """
     if manifest is not None and not manifest.absolute().parent.is_dir():
         raise CannotServe(f"There is no directory {manifest.parent} for the manifest.")
