@@ -27,7 +27,8 @@ ADVICE = {
     "method_not_allowed": "Use the method that [api.md](api.md) gives for this path.",
     "slot_unavailable": (
         "Somebody else was first, or the time has begun. List the open times again and choose "
-        "another. `details.slot_id` is the slot that was asked for, where there is one."
+        "another. `details.slot_id` is the slot that was asked for, where there is one, and "
+        "`details.nearest_slots` are the same provider's open ones nearest to it."
     ),
     "rule_broken": (
         "Choose another time. `details.rule` is the first rule that stands in the way and "
