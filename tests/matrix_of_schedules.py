@@ -1,6 +1,7 @@
 """The ids that operations on schedules and time off take; see `test_brand_matrix`."""
 
 from collections.abc import Callable
+from typing import Any
 
 from matrix import ANY_PATIENT, Row, statuses
 from operations import Call
@@ -8,8 +9,8 @@ from scenes import FOREIGN, UNKNOWN, Scene
 from world import LOOP, LOOPBIO
 
 HOURS = {"weekday": "monday", "start_time": "09:00", "end_time": "09:30"}
-WEEK = {"time_zone": "UTC", "weekly": [HOURS]}
-DAYS = {"from": "2031-12-24", "until": "2031-12-26", "time_zone": "UTC"}
+WEEK: dict[str, Any] = {"time_zone": "UTC", "weekly": [HOURS]}
+DAYS: dict[str, Any] = {"from": "2031-12-24", "until": "2031-12-26", "time_zone": "UTC"}
 BODIES = {"schedules": WEEK, "time-off": DAYS}
 
 

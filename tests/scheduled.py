@@ -44,7 +44,7 @@ class Practice:
 
     def slots(self, day: datetime | None = None, **query: object) -> list[dict[str, Any]]:
         """The provider's slots, all of them or those of one day."""
-        asked: dict[str, object] = {"brand_id": LOOP, "limit": 1000, **query}
+        asked: dict[str, Any] = {"brand_id": LOOP, "limit": 1000, **query}
         if day is not None:
             asked |= {"from": day.isoformat(), "to": (day + timedelta(days=1)).isoformat()}
         found: list[dict[str, Any]] = ok(self.clinic.get(f"{self.path}/slots", **asked))["slots"]
