@@ -82,6 +82,10 @@ def test_a_visit_of_a_day_before_hides_what_it_reaches_into(
         assert not set(hidden) & set(found)
         assert open_slots[1] in found
     assert open_slots[0] in ids(asked(practice, visit_type="follow_up")["slots"])
+    just_before = {"from": said(start - minutes(1440)), "to": said(start - minutes(1439))}
+    for is_first in ("false", "true"):
+        query = {**just_before, "visit_type": "follow_up", "first_available": is_first}
+        assert asked(practice, **query)["slots"] == []
 
 
 def test_an_unknown_visit_type_is_refused_by_name(practice: Practice, start: datetime) -> None:
