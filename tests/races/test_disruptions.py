@@ -159,6 +159,25 @@ async def test_a_disruption_is_committed_or_abandoned_but_never_both(
     assert is_whole(world)
 
 
+async def test_a_hold_that_its_patient_confirmed_a_moment_before_is_not_released(
+    doors: Doors, world: World
+) -> None:
+    other = add_provider(world, "prv_other")
+    visit = await say(doors, booking(world, world.add_slot(world.at(9))), 201)
+    draft = await say(doors, opening(world), 201)
+    slot_id = world.add_slot(world.at(9), provider_id=other)
+    choice = choosing(world, draft["id"], visit["id"], "move", slot_id=slot_id)
+    hold_id = (await say(doors, choice, 200))["hold_id"]
+    confirm = Shot(path=f"/v1/visits/{hold_id}/confirm", headers=headers(world.patient))
+    abandon = as_staff(world, f"/v1/disruptions/{draft['id']}/abandon")
+
+    answers = await one_after_the_other(doors, world, other, [confirm, abandon])
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert changes_audited(world, hold_id) == ["visit.held", "visit.confirmed"]
+    assert is_whole(world)
+
+
 async def test_a_slot_whose_hold_is_over_is_taken_once(doors: Doors, world: World) -> None:
     other = add_provider(world, "prv_other")
     for day in range(6):
