@@ -33,8 +33,8 @@ ADVICE = {
     "rule_broken": (
         "Choose another time. `details.rule` is the first rule that stands in the way and "
         "`details.rules` are all of them; `GET /v1/slots` offers only times that no rule stands "
-        "against, and `GET /v1/slots/explain` tells the fact behind each rule. Staff with the scope "
-        "`override:visits` may overrule some of them with an `override_reason`: "
+        "against, and `GET /v1/slots/explain` tells the fact behind each rule. Staff with the "
+        "scope `override:visits` may overrule some of them with an `override_reason`: "
         "`details.may_be_overruled` says whether that is so here."
     ),
     "visits_affected": (
@@ -46,8 +46,8 @@ ADVICE = {
         "Read the disruption again and choose for the visits in `details.visits` as well."
     ),
     "visits_undecided": (
-        "Choose for the visits in `details.visits`, or commit with `leave_undecided: true` to leave "
-        "them for staff."
+        "Choose for the visits in `details.visits`, or commit with `leave_undecided: true` to "
+        "leave them for staff."
     ),
     "too_many_holds": (
         "Confirm or cancel one of this patient's holds, or wait until one expires: "
@@ -74,12 +74,12 @@ ADVICE = {
         "wanted is already so."
     ),
     "cancellation_window_closed": (
-        "The visit begins too soon to be cancelled: `details.allowed_until` was the end. Staff with "
-        "the scope `override:visits` may do it with an `override_reason`."
+        "The visit begins too soon to be cancelled: `details.allowed_until` was the end. Staff "
+        "with the scope `override:visits` may do it with an `override_reason`."
     ),
     "reschedule_window_closed": (
-        "The visit begins too soon to be moved: `details.allowed_until` was the end. Staff with the "
-        "scope `override:visits` may do it with an `override_reason`."
+        "The visit begins too soon to be moved: `details.allowed_until` was the end. Staff with "
+        "the scope `override:visits` may do it with an `override_reason`."
     ),
     "disruption_not_open": "Read the disruption; `details.status` is what became of it.",
     "visit_not_reschedulable": (
