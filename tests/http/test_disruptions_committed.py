@@ -120,7 +120,9 @@ def test_every_visit_has_its_event_and_its_audit_row_and_so_has_the_disruption(d
     for table in ("audit", "event"):
         told = world.sql(f"SELECT t::text FROM booking.{table} AS t")  # noqa: S608 - our own names
         assert "kanarienvogel" not in str(told)
-    kept = world.sql("SELECT cancel_reason FROM booking.disruption_choice")
+    kept = world.sql(
+        "SELECT cancel_reason FROM booking.disruption_choice WHERE disruption_id = %s", draft["id"]
+    )
     assert set(kept) == {(None,)}, "the reason stands with the visit alone"
     assert is_whole(world)
 

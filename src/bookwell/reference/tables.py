@@ -13,8 +13,8 @@ TABLES = {
     ),
     "disruption": "A provider is out of a brand: drafted, and then committed or abandoned.",
     "disruption_choice": (
-        "What staff know of an affected visit, chose for it, and what came of it. `cancel_reason` is "
-        "health information, and is here only until the disruption is committed or abandoned."
+        "What staff know of an affected visit, chose for it, and what came of it. `cancel_reason` "
+        "is health information, and is here only until the disruption is committed or abandoned."
     ),
     "event": "The outbox: what other systems may know, in the order of each thing's changes.",
     "idempotency": (
