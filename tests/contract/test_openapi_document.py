@@ -90,6 +90,27 @@ def test_an_operation_says_what_it_is_for_and_how_it_is_refused(operation_id: st
         assert "Idempotency-Key" in {each["name"] for each in operation.spec["parameters"]}
 
 
+@pytest.mark.parametrize(
+    "thing",
+    [
+        "/v1/visits/{id}",
+        "/v1/visit-types/{visit_type}",
+        "/v1/providers/{id}/schedules/{schedule_id}",
+        "/v1/disruptions/{id}",
+    ],
+)
+def test_whoever_changes_a_thing_with_versions_may_say_which_they_saw(thing: str) -> None:
+    changes = [
+        operation
+        for operation in OPERATIONS.values()
+        if operation.is_change and (operation.path + "/").startswith(thing + "/")
+    ]
+
+    assert changes
+    for operation in changes:
+        assert "If-Match" in {each["name"] for each in operation.spec["parameters"]}, operation.path
+
+
 @pytest.mark.parametrize(("method", "path"), COMPLETING)
 def test_a_completing_operation_is_there_with_its_statuses(method: str, path: str) -> None:
     success, errors = COMPLETING[method, path]

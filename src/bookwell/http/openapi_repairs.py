@@ -70,6 +70,10 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
         found.append(_header("If-Match", "The `ETag` of the visit as last seen."))
     if method in ("patch", "delete") and path == "/v1/visit-types/{visit_type}":
         found.append(_header("If-Match", "The `ETag` of the visit type as last seen."))
+    if method in ("put", "delete") and path == "/v1/providers/{id}/schedules/{schedule_id}":
+        found.append(_header("If-Match", "The `ETag` of the schedule as last seen."))
+    if method != "get" and path.startswith("/v1/disruptions/{id}/"):
+        found.append(_header("If-Match", "The `ETag` of the disruption as last seen."))
     if method == "post" and path == "/v1/visits":
         found.append(_header("If-Match", "With `hold_id`: the `ETag` of the hold as last seen."))
     return found
