@@ -202,7 +202,8 @@ def test_a_patient_has_so_many_visits_of_a_type_in_a_period(practice: Practice) 
     sunday = practice.slot(monday + timedelta(days=6, hours=23))
     next_monday = practice.slot(monday + timedelta(days=7))
 
-    refused(practice.book(sunday), 409, "rule_broken", rule="patient_cap")
+    full = refused(practice.book(sunday), 409, "rule_broken", rule="patient_cap")
+    assert full["message"].startswith("This time breaks a booking rule: The patient has not had ")
     assert practice.booked(next_monday)["status"] == "booked"
     other = practice.clinic.patient(practice.brand_id).patient_id
     assert practice.booked(sunday, patient_id=other)["status"] == "booked"
@@ -217,6 +218,39 @@ def test_a_provider_has_so_many_visits_of_a_type_on_a_day_of_their_zone(practice
 
     refused(practice.book(midnight), 409, "rule_broken", rule="provider_cap")
     assert practice.booked(next_day)["status"] == "booked"
+
+
+def test_a_day_without_a_midnight_ends_at_the_next_one(practice: Practice) -> None:
+    practice.visit_type(provider_day_cap=1, time_zone="America/Santiago", horizon_days=1095)
+    noon, next_midnight = practice.clinic.world.sql(
+        "SELECT (day + time '12:00') AT TIME ZONE zone, (day + 1)::timestamp AT TIME ZONE zone"
+        " FROM (SELECT (booking.now() AT TIME ZONE zone)::date + n, zone"
+        " FROM generate_series(2, 800) AS n, (VALUES ('America/Santiago')) AS z (zone)) AS d (day, zone)"
+        " WHERE (day::timestamp AT TIME ZONE zone) AT TIME ZONE zone <> day LIMIT 1"
+    )[0]
+    practice.booked(practice.slot(noon))
+
+    refused(
+        practice.book(practice.slot(noon + minutes(60))), 409, "rule_broken", rule="provider_cap"
+    )
+    assert practice.booked(practice.slot(next_midnight + minutes(15)))["status"] == "booked"
+
+
+def test_a_midnight_that_is_shown_twice_is_all_of_one_day(practice: Practice) -> None:
+    practice.visit_type(patient_cap=1, time_zone="Atlantic/Azores", horizon_days=1095)
+    (second_midnight,) = practice.clinic.world.sql(
+        "SELECT at FROM (SELECT day::timestamp AT TIME ZONE zone, zone"
+        " FROM (SELECT (booking.now() AT TIME ZONE zone)::date + n, zone"
+        " FROM generate_series(2, 800) AS n, (VALUES ('Atlantic/Azores')) AS z (zone)) AS d (day, zone)"
+        ") AS m (at, zone)"
+        " WHERE (at - interval '1 hour') AT TIME ZONE zone = at AT TIME ZONE zone LIMIT 1"
+    )[0]
+    practice.booked(practice.slot(second_midnight + minutes(600)))
+    first_midnight = second_midnight - minutes(60)
+
+    refused(practice.book(practice.slot(first_midnight)), 409, "rule_broken", rule="patient_cap")
+    the_day_before = practice.slot(first_midnight - minutes(30))
+    assert practice.booked(the_day_before)["status"] == "booked"
 
 
 def test_a_hold_counts_for_a_cap_until_it_ends(practice: Practice) -> None:

@@ -35,6 +35,11 @@ class Rule(StrEnum):
         return _PROMISES[self]
 
     @property
+    def refusal(self) -> str:
+        """What whoever asked for a time that breaks it is told."""
+        return f"This time breaks a booking rule: {self.promise}"
+
+    @property
     def may_be_overruled(self) -> bool:
         """Whether staff who may overrule can take the time all the same, and say why."""
         return self in OVERRULABLE
@@ -90,7 +95,7 @@ def refusal_of(
     if set(rules) <= {Rule.HOLD, Rule.BUSY}:
         return SlotUnavailable(slot_id=slot_id, rule=rules[0])
     return RuleBroken(
-        f"This time may not be booked. {rules[0].promise}",
+        rules[0].refusal,
         rule=rules[0],
         rules=rules,
         slot_id=slot_id,

@@ -146,7 +146,7 @@ async def _hold(
         Interval(hold.starts_at, hold.ends_at)
     ):
         raise RuleBroken(
-            f"This time may not be booked. {Rule.TIME_OFF.promise}",
+            Rule.TIME_OFF.refusal,
             rule=Rule.TIME_OFF,
             rules=[Rule.TIME_OFF],
             slot_id=slot_id,

@@ -19,12 +19,24 @@ JOIN booking.terms AS t ON t.terms_no = coalesce(o.terms_no, vt.terms_no)
 WHERE vt.brand_id = brand AND vt.visit_type = wanted_type AND vt.retired_at IS NULL
 $$;
 
--- When the day, week, month or year that begins at this instant in the zone is over.
-CREATE FUNCTION booking.next_period(begins timestamptz, period text, zone text)
+-- The first instant at which a clock in the zone shows this midnight, or what it shows instead if it
+-- skips it. Of a midnight that is shown twice, AT TIME ZONE means the second.
+CREATE FUNCTION booking.day_begins(midnight timestamp, zone text)
     RETURNS timestamptz
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-SELECT ((begins AT TIME ZONE zone) + ('1 ' || period)::interval) AT TIME ZONE zone
+SELECT CASE WHEN ((midnight AT TIME ZONE zone) - interval '1 hour') AT TIME ZONE zone = midnight
+       THEN (midnight AT TIME ZONE zone) - interval '1 hour'
+       ELSE midnight AT TIME ZONE zone END
+$$;
+
+-- The day, week, month or year that begins at this midnight in the zone.
+CREATE FUNCTION booking.period_from(midnight timestamp, period text, zone text)
+    RETURNS tstzrange
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+SELECT tstzrange(booking.day_begins(midnight, zone),
+                 booking.day_begins(midnight + ('1 ' || period)::interval, zone))
 $$;
 
 -- Whether a provider is there between two instants, and for a patient where one is named.
@@ -66,10 +78,11 @@ CREATE FUNCTION booking.facts_for(
     AS $$
 SELECT presence.away, presence.licensed,
     CASE WHEN (terms).patient_cap IS NOT NULL AND patient IS NOT NULL THEN (
-        SELECT range_agg(tstzrange(period, booking.next_period(period, cap_period, zone)))
+        SELECT range_agg(booking.period_from(begins, cap_period, zone))
         FROM (
-            SELECT date_trunc((terms).patient_cap_period, v.starts_at, (terms).time_zone),
-                   (terms).patient_cap_period, (terms).time_zone
+            SELECT
+                date_trunc((terms).patient_cap_period, v.starts_at AT TIME ZONE (terms).time_zone),
+                (terms).patient_cap_period, (terms).time_zone
             FROM booking.visit AS v
             WHERE v.brand_id = brand AND v.patient_id = patient AND v.visit_type = wanted_type
                 AND v.status NOT IN ('cancelled', 'expired')
@@ -78,11 +91,11 @@ SELECT presence.away, presence.licensed,
                 AND v.starts_at >= from_at - interval '367 days'
                 AND v.starts_at < until_at + interval '367 days'
             GROUP BY 1
-            HAVING count(*) >= (terms).patient_cap) AS full_period (period, cap_period, zone)) END,
+            HAVING count(*) >= (terms).patient_cap) AS full_period (begins, cap_period, zone)) END,
     CASE WHEN (terms).provider_day_cap IS NOT NULL THEN (
-        SELECT range_agg(tstzrange(day, booking.next_period(day, 'day', zone)))
+        SELECT range_agg(booking.period_from(begins, 'day', zone))
         FROM (
-            SELECT date_trunc('day', v.starts_at, (terms).time_zone), (terms).time_zone
+            SELECT date_trunc('day', v.starts_at AT TIME ZONE (terms).time_zone), (terms).time_zone
             FROM booking.visit AS v
             WHERE v.provider_no = provider AND v.brand_id = brand AND v.visit_type = wanted_type
                 AND v.status NOT IN ('cancelled', 'expired')
@@ -91,7 +104,7 @@ SELECT presence.away, presence.licensed,
                 AND v.starts_at >= from_at - interval '2 days'
                 AND v.starts_at < until_at + interval '2 days'
             GROUP BY 1
-            HAVING count(*) >= (terms).provider_day_cap) AS full_day (day, zone)) END
+            HAVING count(*) >= (terms).provider_day_cap) AS full_day (begins, zone)) END
 FROM booking.presence_for(brand, provider, patient, terms, from_at, until_at) AS presence
 $$;
 
