@@ -212,7 +212,7 @@ WEEKLY, CLOSED, OPENING = (
         (a_schedule(with_changes(WEEKLY, visit_types=("a", "a"))), "weekly[0].visit_types"),
         (a_schedule(with_changes(WEEKLY, visit_types=tuple(map(str, range(VISIT_TYPES_MAX + 1))))), "weekly[0].visit_types"),
         (a_schedule(with_changes(WEEKLY, valid_from=LATE, valid_until=MONDAY)), "weekly[0].valid_until"),
-        (a_schedule(WEEKLY, WEEKLY), "weekly[1].rule_id"),
+        (a_schedule(WEEKLY, WEEKLY), "weekly[1].id"),
         (a_schedule(*(with_changes(WEEKLY, rule_id=str(n)) for n in range(RULES_MAX + 1))), "rules"),
         (a_schedule(recurring("FREQ=HOURLY")), "recurring[0].rrule"),
         (a_schedule(recurring("FREQ=DAILY;UNTIL=20270103")), "recurring[0].rrule"),

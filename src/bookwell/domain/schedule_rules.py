@@ -80,7 +80,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         seen = set()
         for place, rule in places:
             if rule.rule_id in seen:
-                raise InvalidInput("Each rule has its own id.", field=f"{place}.rule_id")
+                raise InvalidInput("Each rule has its own id.", field=f"{place}.id")
             seen.add(rule.rule_id)
             _check_rule(place, rule)
 
