@@ -63,6 +63,8 @@ NOT_IN_WORDS = {
     "visit_type",  # it is one of the brand's
     *LIMITS,  # as expires_in
     "amount_minor",
+    "slot_id",  # only a visit that moves has one
+    "reason",  # and only one that is cancelled has this
     "before",
     "until",
     "body",  # the documentation lets bodies be absent that have required fields

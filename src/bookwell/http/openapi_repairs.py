@@ -8,6 +8,7 @@ no token, and knows nothing of the headers that every route reads.
 from inspect import cleandoc
 from typing import Any
 
+from bookwell.domain.ids import VISIT_TYPE
 from bookwell.http.fields import WALL_TIME
 
 Node = dict[str, Any]
@@ -26,6 +27,8 @@ def put_right(document: Node) -> Node:
     document["components"]["schemas"] = {
         _public(name): _named(schema, _public(name)) for name, schema in sorted(schemas.items())
     }
+    for schema in document["components"]["schemas"].values():
+        _limit_items(schema)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             _put_operation_right(path, method, operation)
@@ -129,6 +132,15 @@ def _may_be_absent(content: Node) -> bool:
 def _public(name: str) -> str:
     """What a schema is called outside: our `VisitBody` is the documentation's `Visit`."""
     return name.removesuffix("Body")
+
+
+def _limit_items(schema: Node) -> None:
+    """Litestar forgets what an item of a list must be like."""
+    visit_types = schema.get("properties", {}).get("visit_types", {})
+    if visit_types.get("items") == {"type": "string"}:
+        visit_types["items"] = _with_portable_pattern(
+            {"type": "string", "minLength": 1, "maxLength": 128, "pattern": VISIT_TYPE}
+        )
 
 
 def _named(schema: Node, name: str) -> Node:

@@ -34,7 +34,10 @@ WITH named AS MATERIALIZED (
     SELECT NULL, :starts_at,
            :starts_at + make_interval(mins => coalesce((SELECT duration_minutes FROM term), 30)),
            '{}', NULL
-    WHERE :slot_id IS NULL
+    WHERE :slot_id IS NULL AND NOT EXISTS (
+        SELECT FROM booking.slot
+        WHERE brand_id = :brand_id AND provider_no = (SELECT provider_no FROM provider)
+            AND starts_at = :starts_at AND deleted_at IS NULL)
 ), question AS MATERIALIZED (
     SELECT booking.now() AS now,
            coalesce(:asked_at::timestamptz, booking.now()) AS asked_at,
