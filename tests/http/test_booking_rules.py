@@ -34,6 +34,11 @@ def taken(practice: Practice) -> list[tuple[object, ...]]:
     )
 
 
+def instants(practice: Practice, query: str) -> list[datetime]:
+    """The instants in the first row of what PostgreSQL's zone data say."""
+    return [at for at in practice.clinic.world.sql(query)[0] if isinstance(at, datetime)]
+
+
 # ---------------------------------------------------------------------------------- visit types
 
 
@@ -222,12 +227,13 @@ def test_a_provider_has_so_many_visits_of_a_type_on_a_day_of_their_zone(practice
 
 def test_a_day_without_a_midnight_ends_at_the_next_one(practice: Practice) -> None:
     practice.visit_type(provider_day_cap=1, time_zone="America/Santiago", horizon_days=1095)
-    noon, next_midnight = practice.clinic.world.sql(
+    noon, next_midnight = instants(
+        practice,
         "SELECT (day + time '12:00') AT TIME ZONE zone, (day + 1)::timestamp AT TIME ZONE zone"
         " FROM (SELECT (booking.now() AT TIME ZONE zone)::date + n, zone"
         " FROM generate_series(2, 800) AS n, (VALUES ('America/Santiago')) AS z (zone)) AS d (day, zone)"
-        " WHERE (day::timestamp AT TIME ZONE zone) AT TIME ZONE zone <> day LIMIT 1"
-    )[0]
+        " WHERE (day::timestamp AT TIME ZONE zone) AT TIME ZONE zone <> day LIMIT 1",
+    )
     practice.booked(practice.slot(noon))
 
     refused(
@@ -238,13 +244,14 @@ def test_a_day_without_a_midnight_ends_at_the_next_one(practice: Practice) -> No
 
 def test_a_midnight_that_is_shown_twice_is_all_of_one_day(practice: Practice) -> None:
     practice.visit_type(patient_cap=1, time_zone="Atlantic/Azores", horizon_days=1095)
-    (second_midnight,) = practice.clinic.world.sql(
+    (second_midnight,) = instants(
+        practice,
         "SELECT at FROM (SELECT day::timestamp AT TIME ZONE zone, zone"
         " FROM (SELECT (booking.now() AT TIME ZONE zone)::date + n, zone"
         " FROM generate_series(2, 800) AS n, (VALUES ('Atlantic/Azores')) AS z (zone)) AS d (day, zone)"
         ") AS m (at, zone)"
-        " WHERE (at - interval '1 hour') AT TIME ZONE zone = at AT TIME ZONE zone LIMIT 1"
-    )[0]
+        " WHERE (at - interval '1 hour') AT TIME ZONE zone = at AT TIME ZONE zone LIMIT 1",
+    )
     practice.booked(practice.slot(second_midnight + minutes(600)))
     first_midnight = second_midnight - minutes(60)
 
