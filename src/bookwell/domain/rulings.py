@@ -11,7 +11,7 @@ from bookwell.domain.visit_types import Terms
 
 
 class Override(Struct, frozen=True, kw_only=True):
-    """The rules that staff overruled, perhaps none, and the clinic's code for why: for the audit."""
+    """The rules that staff overruled, perhaps none, and the clinic's code for why; audited."""
 
     rules: tuple[str, ...]
     reason: str
