@@ -142,6 +142,14 @@ def test_every_brand_has_its_week_unless_one_is_named(bookwell: Bookwell, drawn:
             ("prv_kim", "--week", "2031-W60"),
             "bookwell: Invalid value for '--week': it must be a week such as 2026-W48.\n",
         ),
+        (
+            ("prv_kim", "--week", "9999-W52"),
+            "bookwell: Invalid value for '--week': it must be a week such as 2026-W48.\n",
+        ),
+        (
+            ("prv_kim", "--week", "0001-W01"),
+            "bookwell: Invalid value for '--week': it must be a week such as 2026-W48.\n",
+        ),
     ],
 )
 def test_what_cannot_be_shown_is_one_sentence(
@@ -178,6 +186,14 @@ def test_slots_are_made_anew_once_for_other_zone_data(bookwell: Bookwell, world:
         f"Made anew with zone data {ZONE_DATA_VERSION}. Providers: 0; visits to look after: 0."
     ]
     assert "prv_kim in loop: slots added 0, withdrawn 0" in every
+
+
+def test_a_provider_whom_no_brand_knows_is_not_made_anew(bookwell: Bookwell, world: World) -> None:
+    add_schedule(world)
+
+    said = rederive(bookwell, world, "--provider", "prv_nobody")
+
+    assert said == Said(2, "", "bookwell: There is no such provider.\n")
 
 
 def test_visits_that_the_clock_left_behind_are_listed(bookwell: Bookwell, world: World) -> None:

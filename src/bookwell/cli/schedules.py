@@ -13,6 +13,7 @@ from bookwell.cli.options import DatabaseUrl, DataDir, as_brand, as_id
 from bookwell.cli.week_drawn import draw
 from bookwell.domain.callers import Call
 from bookwell.domain.errors import NotFound
+from bookwell.domain.recurrence import FIRST_YEAR, LAST_YEAR
 from bookwell.domain.wall_time import ZONE_DATA_VERSION
 from bookwell.settings import Settings
 from bookwell.storage.database import Database
@@ -30,7 +31,7 @@ def as_monday(text: str) -> date:
     """The Monday of an ISO 8601 week such as 2026-W48."""
     said = _WEEK.fullmatch(text)
     try:
-        if said:
+        if said and FIRST_YEAR <= int(said[1]) <= LAST_YEAR:
             return date.fromisocalendar(int(said[1]), int(said[2]), 1)
     except ValueError:
         pass
@@ -109,7 +110,9 @@ def rederive_slots(
     told = _Told(is_trial=dry_run)
 
     async def work(database: Database) -> None:
-        for call in await _calls(database, brand):
+        calls = await _calls(database, brand)
+        strangers = []
+        for call in calls:
             moves = rederive(
                 database,
                 call,
@@ -121,9 +124,10 @@ def rederive_slots(
             try:
                 async for moved in moves:
                     told.tell(call.brand_id, moved)
-            except NotFound:
-                if brand is not None:
-                    raise
+            except NotFound as error:
+                strangers.append(error)
+        if strangers and len(strangers) == len(calls):
+            raise strangers[0]
 
     on_database(database_url, data_dir, work)
     told.sum_up()
