@@ -331,6 +331,9 @@ def test_a_choice_that_makes_no_sense_names_its_field(
     draft = desk.open()
 
     invalid(desk.call("PUT", f"/v1/disruptions/{draft['id']}/choices/{visit['id']}", body), field)
+    good = {"visit_id": desk.visit(10)["id"], "action": "leave"}
+    at_once = [good, {"visit_id": visit["id"], **body}]
+    invalid(desk.try_open(choices=at_once), f"choices[1].{field}")
 
 
 def test_choices_can_be_made_at_once(desk: Desk) -> None:

@@ -41,7 +41,7 @@ def without_its_referee(sql: str, *, offer: str) -> str:
 @pytest.fixture
 def planted(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose database and statements let two into one time."""
-    for name, offer in (("take_slot", "offered"), ("take_slots", "candidate")):
+    for name, offer in (("take_slot", "judged"), ("take_slots", "candidate")):
         sql = without_its_referee(STATEMENTS[name].sql, offer=offer)
         monkeypatch.setattr(STATEMENTS[name], "sql", sql)
     with psycopg.connect(world.database_url) as connection:

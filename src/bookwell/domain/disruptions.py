@@ -66,14 +66,18 @@ class Wish(Struct, frozen=True, kw_only=True):
     slot_id: str | None = None
     cancel_reason: str | None = None
 
-    def check(self) -> None:
-        """Raise InvalidInput, naming the field, where the action and the rest do not fit."""
+    def check(self, *, place: str = "") -> None:
+        """Raise InvalidInput where the action and the rest do not fit.
+
+        It names the field, after its `place`, such as `choices[2].`, where it is one of many.
+        """
+        slot_id, reason = f"{place}slot_id", f"{place}reason"
         if self.action is Action.MOVE and self.slot_id is None:
-            raise InvalidInput("slot_id is required to move a visit.", field="slot_id")
+            raise InvalidInput(f"{slot_id} is required to move a visit.", field=slot_id)
         if self.action is not Action.MOVE and self.slot_id is not None:
-            raise InvalidInput("slot_id goes with action move only.", field="slot_id")
+            raise InvalidInput(f"{slot_id} goes with action move only.", field=slot_id)
         if self.action is not Action.CANCEL and self.cancel_reason is not None:
-            raise InvalidInput("reason goes with action cancel only.", field="reason")
+            raise InvalidInput(f"{reason} goes with action cancel only.", field=reason)
 
 
 class Choice(Struct, frozen=True, kw_only=True):

@@ -75,8 +75,8 @@ async def open_disruption(
         Conflict, WrongState: As `choose`.
     """
     refuse_patients(call)
-    for wish in wishes:
-        wish.check()
+    for number, wish in enumerate(wishes):
+        wish.check(place=f"choices[{number}].")
     if len({wish.visit_id for wish in wishes}) < len(wishes):
         raise InvalidInput("choices must name each visit once.", field="choices")
     async with database.transaction(call) as connection:
