@@ -7,7 +7,9 @@ import psycopg
 import pytest
 
 from bookwell.domain.callers import Call, operator
+from bookwell.domain.errors import InvalidInput
 from bookwell.domain.visit_types import Terms
+from bookwell.storage import visit_types as stored
 from bookwell.storage.database import Database
 from bookwell.storage.visit_types import terms_numbered, terms_of_brand, terms_of_providers
 from bookwell.usecases import visit_types
@@ -213,3 +215,22 @@ async def test_of_four_who_add_one_type_at_once_one_adds_it(
     failed = [type(each).__name__ for each in done if isinstance(each, Exception)]
     assert failed == ["AlreadyExists"] * 3
     assert world.sql("SELECT count(*) FROM booking.visit_type") == [(1,)]
+
+
+async def test_a_zone_that_only_our_own_data_knows_is_refused_before_anybody_books(
+    database: Database, world: World
+) -> None:
+    newer_than_the_database = Terms(duration_minutes=30, time_zone="Mars/Olympus_Mons")
+
+    with pytest.raises(InvalidInput) as refusal:
+        async with database.transaction(call_for(LOOP)) as connection:
+            await stored.add(
+                connection,
+                brand_id=LOOP,
+                visit_type="far",
+                name="N",
+                terms=newer_than_the_database,
+            )
+
+    assert refusal.value.facts == {"field": "time_zone"}
+    assert world.sql("SELECT visit_type FROM booking.visit_type") == []

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
-from asyncpg import Record
+from asyncpg import InvalidParameterValueError, Record
 
 from bookwell.domain.catalog import Provider
-from bookwell.domain.errors import AlreadyExists, NotFound
+from bookwell.domain.errors import AlreadyExists, InvalidInput, NotFound
 from bookwell.domain.visit_types import ProviderVisitType, Terms, VisitType, changed_terms
 from bookwell.storage.statements import AnyConnection, as_json, statement
 
@@ -262,10 +262,19 @@ async def _number_of(connection: AnyConnection, brand_id: str, terms: Terms) -> 
 async def _numbers_of(
     connection: AnyConnection, brand_id: str, several: Iterable[Terms]
 ) -> dict[bytes, int]:
-    """The numbers of these terms by digest; those that are new are written."""
+    """The numbers of these terms by digest; those that are new are written.
+
+    Raises:
+        InvalidInput: PostgreSQL, whose zone data may be older than ours, does not know a zone.
+    """
     by_digest = {terms.digest: terms for terms in several}
     rows = [{"digest": digest, **msgspec.to_builtins(terms)} for digest, terms in by_digest.items()]
-    await _add_terms.run(connection, brand_id=brand_id, terms=as_json(rows))
+    try:
+        await _add_terms.run(connection, brand_id=brand_id, terms=as_json(rows))
+    except InvalidParameterValueError as error:
+        raise InvalidInput(
+            "time_zone must be one that the database knows too.", field="time_zone"
+        ) from error
     found = await _find_terms.rows(connection, brand_id=brand_id, digests=list(by_digest))
     return {row["digest"]: row["terms_no"] for row in found}
 

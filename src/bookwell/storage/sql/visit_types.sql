@@ -5,7 +5,8 @@ FROM (SELECT :brand_id::text AS brand_id) AS brand,
      pg_advisory_xact_lock(hashtextextended('booking.visit_type ' || brand_id, 0));
 
 -- name: add_terms!
--- Terms that the brand has already stay as they are: they never change.
+-- Terms that the brand has already stay as they are: they never change. Caps are counted by the
+-- database's own zone data, so a zone that it does not know fails here, and not at a booking.
 INSERT INTO booking.terms (
     brand_id, digest, is_offered, duration_minutes, buffer_before_minutes, buffer_after_minutes,
     grid_minutes, notice_minutes, horizon_days, modality, booked_by, licence_required, time_zone,
@@ -26,6 +27,7 @@ FROM jsonb_to_recordset(:terms::jsonb) AS t (
     provider_day_cap integer, cancel_late_minutes integer, cancel_cutoff_minutes integer,
     reschedule_late_minutes integer, reschedule_cutoff_minutes integer,
     late_cancel_price_minor integer, late_cancel_currency text)
+WHERE booking.now() AT TIME ZONE t.time_zone IS NOT NULL
 ORDER BY t.position
 ON CONFLICT ON CONSTRAINT terms_once DO NOTHING;
 
