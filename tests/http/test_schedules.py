@@ -240,6 +240,34 @@ def test_visits_may_be_kept_and_their_time_is_not_offered_again_once_it_is_free(
         ok(practice.clinic.call("PUT", path, week(weekly=every_day("14:00", "15:00"))))
 
 
+def test_a_time_that_was_kept_for_a_visit_is_gone_the_moment_the_visit_is(
+    practice: Practice,
+) -> None:
+    kept = practice.schedule()
+    day = practice.clinic.world.day
+    slot = practice.slots(day)[0]
+    visit = practice.book(slot)
+    afternoon = week(weekly=every_day("13:00", "14:00"), keep_visits=True)
+    ok(practice.clinic.call("PUT", f"{practice.path}/schedules/{kept['id']}", afternoon))
+    ok(practice.clinic.post(f"/v1/visits/{visit['id']}/cancel"))
+
+    question = {"brand_id": LOOP, "visit_type": "follow_up", "provider_id": practice.provider_id}
+    at_that_time = {"from": slot["start_time"], "to": slot["end_time"]}
+    offered = ok(practice.clinic.get("/v1/slots", **question, **at_that_time))["slots"]
+    explained = ok(
+        practice.clinic.get("/v1/slots/explain", **question, start_time=slot["start_time"])
+    )
+    booked = practice.clinic.post("/v1/visits", practice.clinic.world.book(slot["id"]))
+
+    assert offered == []
+    assert [rule["rule"] for rule in explained["rules"] if not rule["passed"]] == ["hours"]
+    # A worker takes the slot back within seconds; whether it did already, nobody can tell.
+    assert (booked.status_code, booked.json()["error"]) in {
+        (409, "rule_broken"),
+        (404, "not_found"),
+    }
+
+
 def test_a_visit_whose_time_is_still_offered_stops_nothing(practice: Practice) -> None:
     kept = practice.schedule()
     day = practice.clinic.world.day

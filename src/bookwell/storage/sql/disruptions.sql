@@ -196,7 +196,7 @@ CROSS JOIN LATERAL (
     SELECT s.slot_id, s.starts_at, s.ends_at
     FROM booking.slot AS s
     WHERE s.provider_no = known.provider_no AND s.brand_id = known.brand_id
-        AND s.deleted_at IS NULL
+        AND s.deleted_at IS NULL AND NOT s.is_withdrawn
         AND s.starts_at >= known.from_at AND s.starts_at < known.until_at
         AND ((known.terms).terms_no IS NOT NULL OR s.ends_at - s.starts_at >= known.length)
         AND booking.broken_rules(
@@ -251,7 +251,8 @@ WITH wanted AS MATERIALIZED (
         SELECT array_agg(s.slot_id) AS slot_ids, array_agg(s.starts_at) AS starts,
                array_agg(s.ends_at) AS ends
         FROM booking.slot AS s
-        WHERE s.provider_no = o.provider_no AND s.brand_id = o.brand_id AND s.deleted_at IS NULL
+        WHERE s.provider_no = o.provider_no AND s.brand_id = o.brand_id
+            AND s.deleted_at IS NULL AND NOT s.is_withdrawn
             AND s.starts_at >= o.from_at AND s.starts_at < o.until_at
             AND booking.broken_rules(
                 o.visit_type, false, o.now, s.starts_at, s.ends_at, s.visit_types, o.terms,

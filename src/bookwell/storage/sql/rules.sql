@@ -22,11 +22,19 @@ WITH named AS MATERIALIZED (
     FROM provider
     CROSS JOIN LATERAL booking.terms_for(:brand_id, :visit_type::text, provider.provider_no) AS terms
 ), asked AS MATERIALIZED (
-    SELECT slot_id, starts_at, ends_at, visit_types, rule_id
+    -- A slot that its schedule offers no more waits for its visit to end, and is for no type; but
+    -- for that visit itself, which may be held, it is as it was.
+    SELECT slot_id, starts_at, ends_at,
+           CASE WHEN is_withdrawn AND slot_id IS DISTINCT FROM (
+               SELECT slot_id FROM booking.visit
+               WHERE brand_id = :brand_id AND visit_id = :ignored_visit::text)
+               THEN '{}' ELSE visit_types END AS visit_types,
+           rule_id
     FROM booking.slot
     WHERE brand_id = :brand_id AND slot_id = :slot_id AND deleted_at IS NULL
     UNION ALL
-    SELECT slot_id, starts_at, ends_at, visit_types, rule_id
+    SELECT slot_id, starts_at, ends_at, CASE WHEN is_withdrawn THEN '{}' ELSE visit_types END,
+           rule_id
     FROM booking.slot
     WHERE brand_id = :brand_id AND provider_no = (SELECT provider_no FROM provider)
         AND starts_at = :starts_at::timestamptz AND deleted_at IS NULL AND :slot_id IS NULL

@@ -38,7 +38,7 @@ WITH question AS MATERIALIZED (
         SELECT FROM booking.slot AS s
         WHERE s.brand_id = :brand_id
             AND s.provider_no = provider.provider_no
-            AND s.deleted_at IS NULL
+            AND s.deleted_at IS NULL AND NOT s.is_withdrawn
             AND s.starts_at >= greatest(:from_at::timestamptz, question.now)
             AND s.starts_at < :until_at::timestamptz
         LIMIT 1) AS any_slot
@@ -63,7 +63,7 @@ WITH question AS MATERIALIZED (
         FROM booking.slot AS s
         WHERE s.brand_id = :brand_id
             AND s.provider_no = provider.provider_no
-            AND s.deleted_at IS NULL
+            AND s.deleted_at IS NULL AND NOT s.is_withdrawn
             AND s.starts_at >= greatest(:from_at, question.now)
             AND s.starts_at < :until_at
             AND (s.starts_at, s.slot_id) > (:after_at::timestamptz, :after_id::text)
@@ -160,7 +160,7 @@ WITH RECURSIVE question AS MATERIALIZED (
             FROM booking.slot AS s
             WHERE s.brand_id = :brand_id
                 AND s.provider_no = l.provider_no
-                AND s.deleted_at IS NULL
+                AND s.deleted_at IS NULL AND NOT s.is_withdrawn
                 AND s.starts_at >= l.reached
                 AND s.starts_at < :until_at::timestamptz
             ORDER BY s.starts_at, s.slot_id
@@ -181,7 +181,7 @@ WITH RECURSIVE question AS MATERIALIZED (
             FROM booking.slot AS s
             WHERE s.brand_id = :brand_id
                 AND s.provider_no = l.provider_no
-                AND s.deleted_at IS NULL
+                AND s.deleted_at IS NULL AND NOT s.is_withdrawn
                 AND s.starts_at >= next.first_at
                 AND s.starts_at <= next.last_at
             ORDER BY s.starts_at, s.slot_id
@@ -233,7 +233,7 @@ WITH question AS MATERIALIZED (
     FROM booking.slot AS s
     WHERE s.brand_id = :brand_id
         AND s.provider_no = (SELECT provider_no FROM question)
-        AND s.deleted_at IS NULL
+        AND s.deleted_at IS NULL AND NOT s.is_withdrawn
         AND s.starts_at >= greatest(:near_at::timestamptz, (SELECT now FROM question))
     ORDER BY s.starts_at, s.slot_id
     LIMIT :look_at::bigint)
@@ -242,7 +242,7 @@ WITH question AS MATERIALIZED (
     FROM booking.slot AS s
     WHERE s.brand_id = :brand_id
         AND s.provider_no = (SELECT provider_no FROM question)
-        AND s.deleted_at IS NULL
+        AND s.deleted_at IS NULL AND NOT s.is_withdrawn
         AND s.starts_at < :near_at
         AND s.starts_at > (SELECT now FROM question)
     ORDER BY s.starts_at DESC, s.slot_id DESC

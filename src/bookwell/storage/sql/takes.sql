@@ -19,8 +19,10 @@ WITH wanted AS (
         AND p.provider_id = coalesce(:provider_id::text, p.provider_id)
     FOR NO KEY UPDATE
 ), offered AS (
-    SELECT s.slot_id, s.starts_at, s.ends_at, s.visit_types, provider.provider_no,
-           provider.provider_id, provider.presence_changes
+    SELECT s.slot_id, s.starts_at, s.ends_at,
+           -- A slot that its schedule offers no more waits for its visit to end, and is for no type.
+           CASE WHEN s.is_withdrawn THEN '{}' ELSE s.visit_types END AS visit_types,
+           provider.provider_no, provider.provider_id, provider.presence_changes
     FROM provider
     JOIN booking.slot AS s ON s.slot_id = :slot_id AND s.deleted_at IS NULL
     FOR SHARE OF s
@@ -180,7 +182,8 @@ WITH wanted AS MATERIALIZED (
     ORDER BY p.provider_no
     FOR NO KEY UPDATE SKIP LOCKED
 ), offered AS MATERIALIZED (
-    SELECT wanted.position, s.starts_at, s.ends_at, s.visit_types,
+    SELECT wanted.position, s.starts_at, s.ends_at,
+           CASE WHEN s.is_withdrawn THEN '{}' ELSE s.visit_types END AS visit_types,
            provider.provider_id AS offering_provider_id,
            provider.presence_changes = wanted.presence_changes AS is_up_to_date
     FROM wanted
