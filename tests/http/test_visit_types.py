@@ -225,6 +225,11 @@ def test_a_change_to_what_cannot_be_so_changes_nothing(
     assert seen(clinic, added["id"], provider_id="prv_kim") == as_for(added, "prv_kim")
 
 
+@pytest.mark.parametrize("visit_type", [".", ".."])
+def test_a_type_that_no_path_can_name_is_refused(clinic: Clinic, visit_type: str) -> None:
+    invalid(post(clinic, {"id": visit_type, "name": "Follow-up"}), "id")
+
+
 def test_a_type_without_a_length_or_a_name_is_refused(clinic: Clinic) -> None:
     for missing in ("id", "name", "duration_minutes"):
         body: dict[str, object] = {"id": "t", "name": "N", "duration_minutes": 30}

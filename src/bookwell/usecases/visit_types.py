@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bookwell.domain.callers import Call
-from bookwell.domain.errors import VersionMismatch
+from bookwell.domain.errors import InvalidInput, VersionMismatch
 from bookwell.domain.visit_types import (
     ProviderVisitType,
     VisitType,
@@ -15,6 +15,9 @@ from bookwell.storage import catalog, idempotency, journal, visit_types
 from bookwell.storage.database import Database
 from bookwell.storage.journal import Entry
 from bookwell.usecases.paging import Page
+
+# Whoever asks for these in a path is sent elsewhere before anybody reads them (RFC 3986, 5.2.4).
+_NO_PATH = frozenset({".", ".."})
 
 
 async def list_visit_types(
@@ -78,6 +81,8 @@ async def add_visit_type(
         NotFound: There is no such brand.
         AlreadyExists: The brand has this visit type.
     """
+    if visit_type in _NO_PATH:
+        raise InvalidInput("id must not be . or .., which no address can name.", field="id")
     terms = new_terms(fields)
     async with database.transaction(call) as connection:
         await visit_types.lock(connection, call.brand_id)
