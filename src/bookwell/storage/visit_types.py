@@ -103,19 +103,6 @@ async def list_by_id(
     return [_visit_type_from(row) for row in rows]
 
 
-async def get_for_provider(
-    connection: AnyConnection, provider: Provider, *, visit_type: str
-) -> ProviderVisitType:
-    """The brand's live visit type as it is for this provider; NotFound otherwise."""
-    row = await _list_visit_types.row(
-        connection,
-        **_asked(provider.brand_id, provider_no=provider.provider_no, visit_type=visit_type),
-    )
-    if row is None:
-        raise NotFound(NO_SUCH_VISIT_TYPE)
-    return _for_provider(row, provider)
-
-
 async def list_for_provider(
     connection: AnyConnection,
     provider: Provider,

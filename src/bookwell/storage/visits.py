@@ -20,7 +20,7 @@ from bookwell.storage.database import Database
 from bookwell.storage.group_commit import ALONE, Alone
 from bookwell.storage.idempotency import key_identity, key_values
 from bookwell.storage.journal import actor_values
-from bookwell.storage.statements import AnyConnection, as_json, statement
+from bookwell.storage.statements import AnyConnection, Statement, as_json, statement
 
 _change_visit_status = statement("change_visit_status")
 _change_visit_statuses = statement("change_visit_statuses")
@@ -167,16 +167,15 @@ async def get(
     provider_id: str | None = None,
 ) -> Visit:
     """The visit, if this caller may see it and it is of those who are named; else NotFound."""
-    row = await _get_visit.row(
+    row = await _row_of(
+        _get_visit,
         connection,
-        brand_id=call.brand_id,
-        patient_id=call.patient_id if patient_id is None else patient_id,
+        call,
+        visit_id,
+        patient_id=patient_id,
         slot_id=slot_id,
         provider_id=provider_id,
-        visit_id=visit_id,
     )
-    if row is None:
-        raise NotFound(NO_SUCH_VISIT)
     return visit_from(row)
 
 
@@ -190,7 +189,36 @@ async def look(
     provider_id: str | None = None,
 ) -> Seen:
     """As `get`, with the visit's terms and the time."""
-    row = await _look_at_visit.row(
+    row = await _row_of(
+        _look_at_visit,
+        connection,
+        call,
+        visit_id,
+        patient_id=patient_id,
+        slot_id=slot_id,
+        provider_id=provider_id,
+    )
+    terms = row["terms"]
+    return Seen(
+        visit=visit_from(row),
+        terms_no=row["terms_no"],
+        terms=msgspec.json.decode(terms, type=Terms) if terms else None,
+        now=row["now"],
+    )
+
+
+async def _row_of(
+    finds: Statement,
+    connection: AnyConnection,
+    call: Call,
+    visit_id: str,
+    *,
+    patient_id: str | None,
+    slot_id: str | None,
+    provider_id: str | None,
+) -> Record:
+    """The row of the visit, if this caller may see it and it is of those who are named."""
+    row = await finds.row(
         connection,
         brand_id=call.brand_id,
         patient_id=call.patient_id if patient_id is None else patient_id,
@@ -200,13 +228,7 @@ async def look(
     )
     if row is None:
         raise NotFound(NO_SUCH_VISIT)
-    terms = row["terms"]
-    return Seen(
-        visit=visit_from(row),
-        terms_no=row["terms_no"],
-        terms=msgspec.json.decode(terms, type=Terms) if terms else None,
-        now=row["now"],
-    )
+    return row
 
 
 async def lock(
