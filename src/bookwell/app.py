@@ -1,17 +1,15 @@
 """The only place where everything is plugged together: settings in, an ASGI application out."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
-import structlog
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
 from bookwell import logs
+from bookwell.chores import Chores, keep_events_numbered, keep_house, keep_slots_derived
 from bookwell.domain.errors import BookwellError
 from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
@@ -41,24 +39,11 @@ from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.http.thin import ThinRoutes
-from bookwell.logs import places_of
 from bookwell.settings import Settings
-from bookwell.storage import holds as hold_rows
-from bookwell.storage import idempotency, revocations
+from bookwell.storage import revocations
 from bookwell.storage.database import Database
-from bookwell.storage.derivation import Due
-from bookwell.usecases import derivation
 from bookwell.usecases.identity import Authenticator, IntrospectedTokens, OwnTokens
 from bookwell.usecases.rates import EXCHANGE_SECONDS, RateLimits
-
-# Idempotency keys are kept for a day; a minute more harms nobody.
-SWEEP_SECONDS = 60.0
-# Readers see a hold end to the second; its event follows within this.
-EXPIRE_SECONDS = 1.0
-# A change of a visit type is in the slots within this and what deriving takes.
-DERIVE_SECONDS = 1.0
-# A slot that nobody offers any more may be free for this long after its visit was cancelled.
-RECALL_SECONDS = 5.0
 
 # What is asked for all day long.
 THIN = (
@@ -71,8 +56,6 @@ THIN = (
     holds.hold_slot,
     visit_changes.confirm_visit,
 )
-
-_log = structlog.get_logger("bookwell.app")
 
 
 def routes(settings: Settings | None = None) -> Litestar:
@@ -154,7 +137,8 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                 "admin": settings.rate_admin_per_minute,
             }
         )
-        authenticator = await _authenticator(settings, database, stack)
+        chores = Chores(stack)
+        authenticator = await _authenticator(settings, database, stack, chores)
         plug_into(
             app,
             Plugged(
@@ -168,59 +152,17 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                 disruption_hold_length=timedelta(minutes=settings.disruption_hold_minutes),
             ),
         )
-        _keep_doing(
-            stack, "exchange_rates", lambda: rates.exchange(database), every=EXCHANGE_SECONDS
+        chores.keep_doing(
+            "exchange_rates", lambda: rates.exchange(database), every=EXCHANGE_SECONDS
         )
-        _keep_house(stack, database)
-        _keep_slots_derived(stack, database, horizon=timedelta(days=settings.horizon_days))
+        keep_house(chores, database)
+        keep_slots_derived(chores, database, horizon=timedelta(days=settings.horizon_days))
+        keep_events_numbered(chores, database)
         yield
 
 
-def _keep_house(stack: AsyncExitStack, database: Database) -> None:
-    """What time brings about: holds that are past, keys that are old."""
-
-    async def sweep() -> None:
-        async with database.reading() as connection:
-            await idempotency.sweep(connection)
-
-    async def expire_holds() -> None:
-        async with database.reading() as connection:
-            while await hold_rows.sweep(connection) == hold_rows.SWEEP_ROWS_MAX:
-                pass
-
-    _keep_doing(stack, "expire_holds", expire_holds, every=EXPIRE_SECONDS)
-    _keep_doing(stack, "sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)
-
-
-def _keep_slots_derived(stack: AsyncExitStack, database: Database, *, horizon: timedelta) -> None:
-    """Slots out of schedules, as far ahead as the horizon; what cannot be derived is logged."""
-
-    def note(due: Due, error: Exception) -> None:
-        known = error if isinstance(error, BookwellError) else None
-        _log.error(
-            "derivation_failed",
-            brand_id=due.brand_id,
-            provider_id=due.provider_id,
-            cause=known.code if known else type(error).__name__,
-            where=None if known else places_of(error.__traceback__),
-        )
-
-    _keep_doing(
-        stack,
-        "derive_slots",
-        lambda: derivation.derive_due(database, horizon=horizon, note=note),
-        every=DERIVE_SECONDS,
-    )
-    _keep_doing(
-        stack,
-        "recall_freed_slots",
-        lambda: derivation.recall_freed_slots(database),
-        every=RECALL_SECONDS,
-    )
-
-
 async def _authenticator(
-    settings: Settings, database: Database, stack: AsyncExitStack
+    settings: Settings, database: Database, stack: AsyncExitStack, chores: Chores
 ) -> Authenticator:
     if settings.introspection_url:
         introspection = Introspection(
@@ -236,34 +178,5 @@ async def _authenticator(
         )
     assert settings.database_url is not None, "see build"
     own = OwnTokens(database)
-    _keep(stack, revocations.listen(settings.database_url, own))
+    chores.keep(revocations.listen(settings.database_url, own))
     return own
-
-
-def _keep_doing(
-    stack: AsyncExitStack, what: str, work: Callable[[], Awaitable[None]], *, every: float
-) -> None:
-    """Do this again and again while the service runs; a failure is logged and tried again later."""
-
-    async def forever() -> None:
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await work()
-            except BookwellError as error:
-                _log.warning("chore_failed", chore=what, cause=error.code)
-            except Exception:  # noqa: BLE001 - a chore that fails must not end the others
-                _log.exception("chore_failed", chore=what)
-
-    _keep(stack, forever())
-
-
-def _keep(stack: AsyncExitStack, work: Any) -> None:  # noqa: ANN401 - a coroutine of whatever kind
-    task = asyncio.ensure_future(work)
-
-    async def stop() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(stop)

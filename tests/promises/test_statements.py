@@ -31,6 +31,7 @@ EXCUSED = {
     "list_taken_sessions",
     "sweep_calls",
     "next_due_derivation",
+    "number_events",
     "recall_freed_slots",
     "list_times_taken",
 }

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+# Events are ours beside the contract's three; nobody writes one.
 RESOURCES = ("visits", "slots", "bookings")
+EVENTS_SCOPE = "read:events"
 ADMIN_SCOPE = "admin:booking"
 # Staff who may overrule a brand's own policy, with a reason (docs/decisions/0022). `manage:visits`
 # is read and write and does not say so.
 OVERRIDE_SCOPE = "override:visits"
 SCOPES = (
     *(f"{verb}:{noun}" for noun in RESOURCES for verb in ("read", "write", "manage")),
+    EVENTS_SCOPE,
     OVERRIDE_SCOPE,
     ADMIN_SCOPE,
 )
@@ -79,7 +82,7 @@ class Caller:
             return True
         if scope == ADMIN_SCOPE or (scope == OVERRIDE_SCOPE and self.role is Role.PATIENT):
             return False
-        if scope == OVERRIDE_SCOPE:
+        if scope in {OVERRIDE_SCOPE, EVENTS_SCOPE}:
             return scope in self.scopes
         return scope in self.scopes or f"manage:{scope.partition(':')[2]}" in self.scopes
 

@@ -7,6 +7,15 @@ TABLES = {
         "PostgreSQL refuses to change or delete one."
     ),
     "brand": "A brand of the platform.",
+    "bus_bookmark": "Up to which event a brand's log has been published on the message bus.",
+    "delivery": (
+        "One event on its way to one webhook endpoint. A test has no position; a replay is a new "
+        "row."
+    ),
+    "delivery_attempt": (
+        "Each try of a delivery: when, how long, and what came of it. Never what a receiver wrote."
+    ),
+    "delivery_count": "Attempts of each endpoint by what came of them, for the metrics.",
     "derivation": (
         "How far a provider's slots for a brand are made out of their schedules, with which time "
         "zone data, and when to look again."
@@ -16,7 +25,12 @@ TABLES = {
         "What staff know of an affected visit, chose for it, and what came of it. `cancel_reason` "
         "is health information, and is here only until the disruption is committed or abandoned."
     ),
-    "event": "The outbox: what other systems may know, in the order of each thing's changes.",
+    "event": (
+        "The outbox: what other systems may know, in the order of each thing's changes. It gets "
+        "its `position` in the brand's log once it is committed."
+    ),
+    "event_day": "Where in a brand's log the events of a day (UTC) are, and how many came.",
+    "event_log": "How far a brand's log goes, and from which event on it is kept.",
     "idempotency": (
         "What a caller's idempotency key led to: `done` and the answer, or a refusal. "
         "The answer holds what the caller was told, so it may hold health information."
@@ -48,5 +62,9 @@ TABLES = {
     "visit_type_override": (
         "What differs in a visit type for a provider: `fields` as it was said, and the terms that "
         "it comes to with the brand's."
+    ),
+    "webhook_endpoint": (
+        "Where a brand's events are sent, and with which secret they are signed. A deleted one "
+        "stays without its secrets, for the deliveries it had."
     ),
 }
