@@ -9,7 +9,13 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 
 from bookwell import logs
-from bookwell.chores import Chores, keep_events_numbered, keep_house, keep_slots_derived
+from bookwell.chores import (
+    Chores,
+    hear_events,
+    keep_events_numbered,
+    keep_house,
+    keep_slots_derived,
+)
 from bookwell.domain.errors import BookwellError
 from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
@@ -139,6 +145,7 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         )
         chores = Chores(stack)
         authenticator = await _authenticator(settings, database, stack, chores)
+        hear_events(chores, settings.database_url)
         plug_into(
             app,
             Plugged(

@@ -17,6 +17,7 @@ from bookwell.storage import event_log, idempotency
 from bookwell.storage import holds as hold_rows
 from bookwell.storage.database import Database
 from bookwell.storage.derivation import Due
+from bookwell.storage.hearing import Hearing
 from bookwell.usecases import derivation
 
 # Idempotency keys are kept for a day; a minute more harms nobody.
@@ -108,6 +109,13 @@ def keep_events_numbered(chores: Chores, database: Database) -> None:
     chores.keep_doing(
         "number_events", number, every=NUMBER_SECONDS, after_failure=NUMBER_AGAIN_SECONDS
     )
+
+
+def hear_events(chores: Chores, database_url: str) -> Hearing:
+    """The worker's one ear for new events in the log; `tell` it who else wants to know."""
+    hearing = Hearing(database_url, event_log.EVENTS_CHANNEL, what="events")
+    chores.keep(hearing.listen())
+    return hearing
 
 
 def keep_slots_derived(chores: Chores, database: Database, *, horizon: timedelta) -> None:
