@@ -430,6 +430,7 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "create_token": _administer("/v1/admin/tokens", role="staff", subject="somebody-new"),
     "list_tokens": _administer("/v1/admin/tokens"),
     "revoke_token": _revoke_token,
+    "get_metrics": lambda clinic: Call(path="/metrics", token=clinic.world.admin),
     "healthz": _read("/healthz"),
     "readyz": _read("/readyz"),
 }
