@@ -22,7 +22,7 @@ from world import LOOP
         ("GET", "/schema/openapi.json"),
         ("GET", "/docs/ui/never.js"),
         ("GET", "/docs/ui/..%2f..%2fpyproject.toml"),
-        ("GET", "/metrics"),
+        ("GET", "/metric"),
     ],
 )
 def test_a_path_that_is_none_is_not_there(clinic: Clinic, method: str, path: str) -> None:
