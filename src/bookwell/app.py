@@ -22,6 +22,7 @@ from bookwell.gateways.introspection import Introspection
 from bookwell.http import (
     admin,
     disruptions,
+    events,
     explain,
     health,
     holds,
@@ -87,6 +88,7 @@ def routes(settings: Settings | None = None) -> Litestar:
             *licences.ROUTES,
             *patient_regions.ROUTES,
             *office_hours.ROUTES,
+            *events.ROUTES,
             *admin.ROUTES,
             *tokens.ROUTES,
             *metrics.ROUTES,

@@ -1,6 +1,7 @@
 """The log is read on from a place: everything wanted is found once, and nothing of anybody else's."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -46,6 +47,7 @@ async def test_types_visits_and_patients_are_told_apart(log: "Log") -> None:
 
 
 async def test_whoever_reads_on_with_a_filter_gets_to_the_end_of_the_log(log: "Log") -> None:
+    wanted: dict[str, Any]
     for wanted in ({"event_types": [CREATED]}, {"visit_id": "vis_3"}, {"patient_id": "pat_ada"}):
         assert (await log.page(**wanted)).read_to == 5
     assert (await log.page(event_types=[CREATED], row_limit=2)).read_to == 2
@@ -90,18 +92,18 @@ class Log:
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self.connection = connection
 
-    async def page(self, **wanted: object) -> LogPage:
+    async def page(self, **wanted: Any) -> LogPage:
         return await event_log.read_page(self.connection, **_all_but(wanted))
 
-    async def read(self, **wanted: object) -> Sequence[LoggedEvent]:
+    async def read(self, **wanted: Any) -> Sequence[LoggedEvent]:
         return await event_log.read(self.connection, **_all_but(wanted))
 
     async def state(self, brand_id: str = LOOP) -> LogState:
         return await event_log.state_of(self.connection, brand_id=brand_id)
 
 
-def _all_but(wanted: dict[str, object]) -> dict[str, object]:
-    everything = {"brand_id": LOOP, "after": 0, "row_limit": 100}
+def _all_but(wanted: dict[str, Any]) -> dict[str, Any]:
+    everything: dict[str, Any] = {"brand_id": LOOP, "after": 0, "row_limit": 100}
     no_filter = {"event_types": None, "visit_id": None, "patient_id": None}
     return {**everything, **no_filter, **wanted}
 

@@ -32,6 +32,7 @@ EXCUSED = {
     "sweep_calls",
     "next_due_derivation",
     "number_events",
+    "is_day_past",
     "recall_freed_slots",
     "list_times_taken",
 }

@@ -9,7 +9,7 @@
         SlotUnavailable, SeatUnavailable, TooManyHolds, AlreadyExists, IdempotencyKeyMismatch
         RuleBroken                   a booking rule stands between this time and a visit
         VisitsAffected               the change would leave visits behind
-      HoldExpired                    it was there, and its time is over
+      HoldExpired, EventsGone        it was there, and its time is over
       WrongState                     the thing is there, but not in the state for this
         VisitNotCancellable, … , VersionMismatch
       RateLimited                    too many calls in this minute
@@ -142,6 +142,12 @@ class HoldExpired(Refused):
     """The hold ran out before it was confirmed."""
 
     code = "hold_expired"
+
+
+class EventsGone(Refused):
+    """Events from before are too old to be kept."""
+
+    code = "events_gone"
 
 
 class WrongState(Refused):

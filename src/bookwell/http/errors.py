@@ -29,6 +29,7 @@ STATUS: dict[type[BookwellError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.HoldExpired: 410,
+    errors.EventsGone: 410,
     errors.WrongState: 412,
     errors.RateLimited: 429,
     errors.Unavailable: 503,

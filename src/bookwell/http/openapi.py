@@ -41,6 +41,7 @@ CONFIG = OpenAPIConfig(
         Tag(name="licences", description="Where providers may see patients, and where they are."),
         Tag(name="disruptions", description="When a provider is out, and what becomes of visits."),
         Tag(name="office hours", description="A coach's sessions, and the seats in them."),
+        Tag(name="events", description="What happened, for other systems, in order."),
         Tag(name="admin", description="The catalogue and our own tokens."),
         Tag(name="health", description="For load balancers."),
     ],

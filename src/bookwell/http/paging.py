@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -30,7 +31,8 @@ PatientFilter = Annotated[
     str | None, QueryParameter(pattern=VISIBLE, description="Only this patient's.")
 ]
 
-_MICROSECOND = 1_000_000
+# As far as PostgreSQL counts, and some more than enough.
+_PLACE = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 def write_cursor(key: tuple[datetime, str] | tuple[str] | None) -> str | msgspec.UnsetType:
@@ -57,6 +59,16 @@ def read_id_cursor(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     return _storable(_read(cursor, _IdKey).item_id)
+
+
+def read_place_cursor(cursor: str | None) -> int | None:
+    """The place in a log a cursor stands for; InvalidInput if it is none of ours."""
+    if cursor is None:
+        return None
+    place = _read(cursor, _IdKey).item_id
+    if _PLACE.fullmatch(place) is None:
+        raise _no_cursor()
+    return int(place)
 
 
 class _TimedKey(msgspec.Struct, array_like=True, forbid_unknown_fields=True):

@@ -57,6 +57,11 @@ ADVICE = {
         "Hold or book the slot anew; it may still be free. The hold ended at `details.expired_at` "
         "and does not come back."
     ),
+    "events_gone": (
+        "Some of what you ask for is older than `BOOKWELL_EVENTS_KEPT_DAYS`. Take over what there "
+        "is from the lists of visits and slots, and follow on with `after` one less than "
+        "`details.kept_from`, the place of the oldest event that is kept."
+    ),
     "visit_not_confirmable": (
         "Read the visit; `details.status` is its status now. If that is `booked`, what you wanted "
         "is already so."

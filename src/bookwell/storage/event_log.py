@@ -86,13 +86,15 @@ async def read_page(
     connection: AnyConnection,
     *,
     brand_id: str,
-    after: int,
+    after: int | None,
     event_types: Sequence[str] | None,
     visit_id: str | None,
     patient_id: str | None,
     row_limit: int,
 ) -> LogPage:
-    """Read on from the place `after`; None of a filter is all of it.
+    """Read on from the place `after`, or from the oldest event that is kept.
+
+    Of a filter None is all of it.
 
     `visit_id` may as well be the id of a booking or of whatever else events are about.
     """
@@ -111,8 +113,10 @@ async def read_page(
     else:
         rows = await _read_events.rows(connection, **wanted, scan_max=SCAN_MAX)
     if not rows:
-        return LogPage(events=[], read_to=after, state=LogState())
+        return LogPage(events=[], read_to=after or 0, state=LogState())
     state = _state_from(rows[0])
+    if after is None:
+        after = state.kept_from - 1
     events = [_event_from(row, brand_id) for row in rows if row["event_id"] is not None]
     return LogPage(
         events=events,

@@ -8,14 +8,16 @@ SELECT last_position, kept_from FROM booking.event_log WHERE brand_id = :brand_i
 -- name: read_events
 -- On from a place in the log, which itself is in each row: what is gone and what is there are seen
 -- at one instant. The reader gets as far as the last row, or `scan_max` places, or the log's end.
+-- Without a place it begins with the oldest event that is kept.
 SELECT l.last_position, l.kept_from, e.*
 FROM booking.event_log AS l
 LEFT JOIN LATERAL (
     SELECT event_id, event_type, entity_id, sequence, position, occurred_at, data
     FROM booking.event
     WHERE brand_id = :brand_id
-        AND position > :after
-        AND position <= least(:after + :scan_max, l.last_position)
+        AND position > coalesce(:after::bigint, l.kept_from - 1)
+        AND position <= least(
+            coalesce(:after::bigint, l.kept_from - 1) + :scan_max::bigint, l.last_position)
         AND (:event_types::text[] IS NULL OR event_type = ANY (:event_types))
     ORDER BY position
     LIMIT :row_limit
@@ -32,7 +34,7 @@ LEFT JOIN LATERAL (
     FROM booking.event
     WHERE brand_id = :brand_id
         AND entity_id = :entity_id
-        AND position > :after
+        AND position > coalesce(:after::bigint, l.kept_from - 1)
         AND position <= l.last_position
         AND (:event_types::text[] IS NULL OR event_type = ANY (:event_types))
         AND (:patient_id::text IS NULL OR data->>'patient_id' = :patient_id)
@@ -56,7 +58,7 @@ LEFT JOIN LATERAL (
             UNION ALL
             SELECT booking_id FROM booking.office_hour_booking
             WHERE brand_id = :brand_id AND patient_id = :patient_id))
-        AND position > :after
+        AND position > coalesce(:after::bigint, l.kept_from - 1)
         AND position <= l.last_position
         AND (:event_types::text[] IS NULL OR event_type = ANY (:event_types))
         AND data->>'patient_id' = :patient_id
