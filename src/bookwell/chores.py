@@ -18,6 +18,7 @@ from bookwell.storage import holds as hold_rows
 from bookwell.storage.database import Database
 from bookwell.storage.derivation import Due
 from bookwell.storage.hearing import Hearing
+from bookwell.storage.numbering import Numbering
 from bookwell.usecases import derivation
 
 # Idempotency keys are kept for a day; a minute more harms nobody.
@@ -100,11 +101,11 @@ def keep_house(chores: Chores, database: Database) -> None:
 
 def keep_events_numbered(chores: Chores, database: Database) -> None:
     """Committed events get their places in the log, and endpoints their deliveries."""
+    numbering = Numbering()
 
     async def number() -> None:
         async with database.reading() as connection:
-            while await event_log.number(connection) == event_log.NUMBERED_MAX:
-                pass
+            await numbering.number(connection)
 
     chores.keep_doing(
         "number_events", number, every=NUMBER_SECONDS, after_failure=NUMBER_AGAIN_SECONDS

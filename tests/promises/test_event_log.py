@@ -3,8 +3,10 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import asyncpg
 import psycopg
 
+from bookwell.storage.numbering import Numbering
 from world import LOOP, World
 
 WRITE = """
@@ -30,6 +32,38 @@ def test_an_event_that_commits_late_gets_a_later_place_than_those_already_read(
 
     assert read_first == [("evt_early", 1)]
     assert log(world) == [("evt_early", 1), ("evt_late", 2)]
+
+
+async def test_an_event_of_a_transaction_that_stays_open_is_not_passed_by_those_after_it(
+    world: World,
+) -> None:
+    numbering = Numbering(margin=0)
+    connection = await asyncpg.connect(world.database_url)
+    with psycopg.connect(world.database_url) as late:
+        late.execute(WRITE, ("evt_late", LOOP, "vis_late", 1))
+        for turn in range(9):
+            world.sql(WRITE, f"evt_{turn}", LOOP, "vis_other", turn + 1)
+            await numbering.number(connection)
+        late.commit()
+    await numbering.number(connection)
+    await connection.close()
+
+    assert log(world)[-1] == ("evt_late", 10)
+
+
+async def test_what_is_settled_is_not_looked_at_again(world: World) -> None:
+    numbering = Numbering(margin=0)
+    connection = await asyncpg.connect(world.database_url)
+    for turn in range(9):
+        world.sql(WRITE, f"evt_{turn}", LOOP, "vis_1", turn + 1)
+        await numbering.number(connection)
+    world.sql("UPDATE booking.event SET position = NULL WHERE event_id IN ('evt_1', 'evt_8')")
+    await numbering.number(connection)
+    await connection.close()
+
+    # Nobody takes a place away; this shows from where on it looks.
+    assert ("evt_8", 10) in log(world)
+    assert "evt_1" not in dict(log(world))
 
 
 def test_many_writers_and_numberers_leave_no_gap_and_pass_nothing(world: World) -> None:
@@ -76,7 +110,7 @@ def follow(world: World) -> list[str]:
 
 def number(world: World) -> None:
     with psycopg.connect(world.database_url, autocommit=True) as connection:
-        connection.execute("SELECT booking.number_events(7)")
+        connection.execute("SELECT booking.number_events(7, 0)")
 
 
 def log(world: World, *, after: int = 0) -> list[tuple[str, int]]:

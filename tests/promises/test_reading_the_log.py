@@ -137,7 +137,7 @@ async def log(world: World) -> AsyncIterator[Log]:
             visit_id,
             patient_id,
         )
-    world.sql("SELECT booking.number_events(100)")
+    world.sql("SELECT booking.number_events(100, 0)")
     connection = await asyncpg.connect(world.database_url)
     try:
         yield Log(connection)

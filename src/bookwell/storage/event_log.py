@@ -11,12 +11,9 @@ from bookwell.storage.statements import AnyConnection, statement
 
 # PostgreSQL announces here that there are new events in the log, of whatever brand.
 EVENTS_CHANNEL = "bookwell_events"
-# What is numbered in one transaction. Measured: more rows make no row cheaper.
-NUMBERED_MAX = 1000
 # How many places one page looks at. Where few of them are wanted, a page may be short or empty.
 SCAN_MAX = 10_000
 
-_number_events = statement("number_events")
 _get_event_log = statement("get_event_log")
 _read_events = statement("read_events")
 _read_events_of_entity = statement("read_events_of_entity")
@@ -45,12 +42,6 @@ class LogPage(Struct, frozen=True, kw_only=True):
     events: list[LoggedEvent]
     read_to: int
     state: LogState
-
-
-async def number(connection: AnyConnection) -> int:
-    """Give committed events their places, and say how many; 0 also while somebody else does it."""
-    count: int = await _number_events.value(connection, row_limit=NUMBERED_MAX)
-    return count
 
 
 async def state_of(connection: AnyConnection, *, brand_id: str) -> LogState:

@@ -134,18 +134,20 @@ CREATE TABLE booking.bus_bookmark (
 
 ---------------------------------------------------------------------------------- numbering
 
--- Give committed events their places, and each endpoint that wants one its delivery. Answers how
--- many it numbered. One caller does it at a time, and others go away with 0: each statement in here
--- sees what was committed when it began, and the one that counts begins behind the lock. Events of
--- one visit get their places in their order: the later one got its event_no after the earlier one
--- had committed.
-CREATE FUNCTION booking.number_events(row_limit integer) RETURNS integer
+-- Give committed events above this event_no their places, and each endpoint that wants one its
+-- delivery. Answers how many it numbered. One caller does it at a time, and others go away with 0:
+-- each statement in here sees what was committed when it began, and the one that counts begins
+-- behind the lock. Events of one visit get their places in their order: the later one got its
+-- event_no after the earlier one had committed. `above` is where a caller knows that nothing is
+-- left behind; below it lie index entries of rows that have their places, and while somebody holds
+-- an old snapshot (a dump does) nobody may remove those.
+CREATE FUNCTION booking.number_events(row_limit integer, above bigint) RETURNS integer
     LANGUAGE plpgsql
     AS $$
 DECLARE
     numbered_count integer;
 BEGIN
-    IF NOT EXISTS (SELECT FROM booking.event WHERE position IS NULL) THEN
+    IF NOT EXISTS (SELECT FROM booking.event WHERE position IS NULL AND event_no > above) THEN
         RETURN 0;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtext('booking.number_events')) THEN
@@ -154,7 +156,7 @@ BEGIN
     WITH unnumbered AS MATERIALIZED (
         SELECT ctid AS place, event_no, brand_id, (occurred_at AT TIME ZONE 'UTC')::date AS day
         FROM booking.event
-        WHERE position IS NULL
+        WHERE position IS NULL AND event_no > above
         ORDER BY event_no
         LIMIT row_limit
     ), log AS (

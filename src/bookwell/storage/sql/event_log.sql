@@ -1,7 +1,3 @@
--- name: number_events$
--- excused: every brand's events get their places
-SELECT booking.number_events(:row_limit);
-
 -- name: get_event_log^
 SELECT last_position, kept_from FROM booking.event_log WHERE brand_id = :brand_id;
 
