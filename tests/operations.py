@@ -294,6 +294,27 @@ def _open_disruption(clinic: Clinic) -> Call:
     return Call(path=path, token=clinic.world.staff, body={"brand_id": LOOP, **out})
 
 
+def _calendar_feed(clinic: Clinic) -> dict[str, Any]:
+    """A feed of a provider's own, as the answer that tells its address."""
+    body = {"provider_id": clinic.provider()}
+    feed: dict[str, Any] = clinic.post("/v1/calendar-feeds", body).json()
+    return feed
+
+
+def _of_calendar_feed(verb: str = "") -> Callable[[Clinic], Call]:
+    def prepare(clinic: Clinic) -> Call:
+        feed_id = _calendar_feed(clinic)["id"]
+        path = f"/v1/calendar-feeds/{feed_id}{verb}"
+        return Call(path=path, token=clinic.world.staff, entity_id=feed_id)
+
+    return prepare
+
+
+def _read_calendar(clinic: Clinic) -> Call:
+    path = "/calendars/" + _calendar_feed(clinic)["url"].rpartition("/")[2]
+    return Call(path=path, token=clinic.world.staff)
+
+
 def _of_disruption(verb: str = "") -> Callable[[Clinic], Call]:
     """A call about a disruption of its own, which affects nobody."""
 
@@ -410,6 +431,16 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
         path=f"/v1/admin/patients/{clinic.patient().patient_id}/regions",
         token=clinic.world.admin,
     ),
+    "create_calendar_feed": lambda clinic: Call(
+        path="/v1/calendar-feeds",
+        token=clinic.world.staff,
+        body={"provider_id": clinic.provider()},
+    ),
+    "list_calendar_feeds": _read("/v1/calendar-feeds", brand_id=LOOP),
+    "rotate_calendar_feed": _of_calendar_feed("/rotate"),
+    "revoke_calendar_feed": _of_calendar_feed(),
+    "read_calendar": _read_calendar,
+    "get_visit_calendar": _of_visit("calendar.ics"),
     "add_office_hour": lambda clinic: Call(
         path=f"/v1/coaches/{clinic.provider(kind='coach')}/office-hours",
         token=clinic.world.staff,
@@ -420,6 +451,8 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "book_seat": _book_seat,
     "cancel_booking": _cancel_booking,
     "list_own_bookings": lambda clinic: Call(path="/v1/bookings/me", token=clinic.patient().token),
+    "list_events": _read("/v1/events"),
+    "get_event_digest": _read("/v1/events/digest", day="2026-11-22"),
     "add_brand": _add_brand,
     "list_brands": _administer("/v1/admin/brands"),
     "add_provider": _administer("/v1/admin/providers", id="prv", name="N. N."),

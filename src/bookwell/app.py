@@ -14,6 +14,7 @@ from bookwell.chores import (
     hear_events,
     keep_events_numbered,
     keep_house,
+    keep_log_short,
     keep_slots_derived,
 )
 from bookwell.domain.errors import BookwellError
@@ -21,12 +22,14 @@ from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
 from bookwell.http import (
     admin,
+    calendars,
     disruptions,
     events,
     explain,
     health,
     holds,
     licences,
+    live,
     metrics,
     office_hours,
     openapi,
@@ -47,6 +50,7 @@ from bookwell.http.edge import Edge
 from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.http.thin import ThinRoutes
+from bookwell.live import go_live
 from bookwell.settings import Settings
 from bookwell.storage import revocations
 from bookwell.storage.database import Database
@@ -89,6 +93,8 @@ def routes(settings: Settings | None = None) -> Litestar:
             *patient_regions.ROUTES,
             *office_hours.ROUTES,
             *events.ROUTES,
+            *live.ROUTES,
+            *calendars.ROUTES,
             *admin.ROUTES,
             *tokens.ROUTES,
             *metrics.ROUTES,
@@ -149,7 +155,7 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         )
         chores = Chores(stack)
         authenticator = await _authenticator(settings, database, stack, chores)
-        hear_events(chores, settings.database_url)
+        heard = hear_events(chores, settings.database_url)
         plug_into(
             app,
             Plugged(
@@ -161,6 +167,9 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                 ),
                 horizon=timedelta(days=settings.horizon_days),
                 disruption_hold_length=timedelta(minutes=settings.disruption_hold_minutes),
+                live=go_live(chores, database, heard, settings),
+                public_url=settings.public_url,
+                join_url=settings.join_url,
             ),
         )
         chores.keep_doing(
@@ -169,6 +178,12 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         keep_house(chores, database)
         keep_slots_derived(chores, database, horizon=timedelta(days=settings.horizon_days))
         keep_events_numbered(chores, database)
+        keep_log_short(
+            chores,
+            database,
+            kept_for=timedelta(days=settings.events_kept_days),
+            is_published=settings.nats_url is not None,
+        )
         yield
 
 

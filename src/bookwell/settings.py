@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,7 +18,12 @@ PORT_MAX = 65_535
 HOLD_MINUTES_MAX = 24 * 60
 # Two years of a provider's half hours are some 16,000 slots.
 HORIZON_DAYS_MAX = 731
+# Webhooks are tried for three days.
+EVENTS_KEPT_DAYS_MIN = 4
+EVENTS_KEPT_DAYS_MAX = 3_660
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
+# Visible ASCII, as a header or a calendar may hold it.
+_WEB_ADDRESS = re.compile(r"https?://[!-~]+")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
 
@@ -56,6 +62,12 @@ class Settings:
         "Requests a worker has in hand at once; one more is answered 503 `overloaded`.",
         at_least=1,
     )
+    streams_max: int = _setting(
+        2000,
+        "Streams a worker has open at once, which are no requests in hand; one more is answered "
+        "503 `overloaded`.",
+        at_least=1,
+    )
     hold_minutes: float = _setting(
         5.0,
         "How long a slot is held for a patient who has not confirmed yet.",
@@ -79,6 +91,25 @@ class Settings:
         "How many days ahead slots are made out of schedules.",
         at_least=1,
         at_most=HORIZON_DAYS_MAX,
+    )
+    public_url: str | None = _setting(
+        None,
+        "Where the outside finds this service, such as `https://booking.example.org`: addresses of "
+        "calendars begin with it. Without it, with the host of the request that asks for one.",
+    )
+    join_url: str | None = _setting(
+        None,
+        "Where a visit's call is joined, with `{visit_id}` in it; calendars link to it. Without "
+        "it, to nothing.",
+    )
+    events_kept_days: int = _setting(
+        90,
+        "How many days events are kept in the log, and what became of their deliveries.",
+        at_least=EVENTS_KEPT_DAYS_MIN,
+        at_most=EVENTS_KEPT_DAYS_MAX,
+    )
+    nats_url: str | None = _setting(
+        None, "NATS with JetStream, on which every event is published. Without it, none is."
     )
     body_bytes_max: int = _setting(
         262_144,
@@ -126,6 +157,11 @@ class Settings:
         if self.database_url and not self.database_url.startswith(DATABASE_SCHEMES):
             name = variable_of("database_url")
             raise InvalidInput(f"{name} must begin with {DATABASE_SCHEMES[0]}.", field=name)
+        for web_address in ("public_url", "join_url"):
+            _check_web_address(variable_of(web_address), getattr(self, web_address))
+        if self.join_url and "{visit_id}" not in self.join_url:
+            name = variable_of("join_url")
+            raise InvalidInput(f"{name} must have {{visit_id}} in it.", field=name)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -164,6 +200,11 @@ def _parse(name: str, text: str, kind: object) -> object:
     except ValueError as error:
         raise InvalidInput(f"{name} must be a number.", field=name) from error
     return Path(text) if kind is Path else text
+
+
+def _check_web_address(name: str, value: str | None) -> None:
+    if value and not _WEB_ADDRESS.fullmatch(value):
+        raise InvalidInput(f"{name} must be an address such as https://example.org.", field=name)
 
 
 def _check(name: str, value: object, bounds: Mapping[str, Any]) -> None:

@@ -97,6 +97,7 @@ def test_an_operation_says_what_it_is_for_and_how_it_is_refused(operation_id: st
         "/v1/visit-types/{visit_type}",
         "/v1/providers/{id}/schedules/{schedule_id}",
         "/v1/disruptions/{id}",
+        "/v1/calendar-feeds/{id}",
     ],
 )
 def test_whoever_changes_a_thing_with_versions_may_say_which_they_saw(thing: str) -> None:

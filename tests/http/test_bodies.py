@@ -60,7 +60,7 @@ BODIES = {
     "set_patient_regions": "regions",
 }
 # Those that change what is named, whatever that is.
-PARTIAL = ("change_visit_type", "set_visit_type_override", "change_licence")
+PARTIAL = ("change_visit_type", "set_visit_type_override", "change_licence", "create_calendar_feed")
 OPTIONAL = ("confirm_visit", "cancel_visit", "complete_visit", "commit_disruption")
 PATHS = {
     "hold_slot": "/v1/slots/slt_never/hold",

@@ -78,6 +78,9 @@ JOURNAL = {
         also="time_off",
     ),
     "abandon_disruption": Leaves("disruption.abandoned", "disruption"),
+    "create_calendar_feed": Leaves("calendar_feed.created", "calendar_feed"),
+    "rotate_calendar_feed": Leaves("calendar_feed.rotated", "calendar_feed"),
+    "revoke_calendar_feed": Leaves("calendar_feed.revoked", "calendar_feed"),
     "add_office_hour": Leaves("office_hour.created", "office_hour"),
     "book_seat": Leaves(
         "office_hour_booking.created",
@@ -107,6 +110,7 @@ TABLES = {
     "time_off": ("time_off", "time_off_id"),
     "disruption": ("disruption", "disruption_id"),
     "patient_region": ("patient_region", "patient_id"),
+    "calendar_feed": ("calendar_feed", "feed_id"),
     "office_hour": ("office_hour", "office_hour_id"),
     "office_hour_booking": ("office_hour_booking", "booking_id"),
     "brand": ("brand", "brand_id"),
@@ -367,6 +371,7 @@ REPEATABLE = {
     "add_licence",
     "change_licence",
     "set_patient_regions",
+    "rotate_calendar_feed",
     "add_office_hour",
     "link_patient",
 }
@@ -378,8 +383,10 @@ def refused_call(clinic: Clinic, operation_id: str) -> Call:
     if operation_id in REPEATABLE:
         nobody = call.path.replace("prv_", "prv_never_").replace("coach_", "coach_never_")
         nobody = nobody.replace("pat_", "pat_never_").replace("dis_", "dis_never_")
-        nobody = nobody.replace("visit-types/", "visit-types/never_")
+        nobody = nobody.replace("visit-types/", "visit-types/never_").replace("cal_", "cal_never_")
         return Call(path=nobody, token=call.token, body=call.body)
+    if operation_id == "create_calendar_feed":
+        return Call(path=call.path, token=call.token, body={"provider_id": "prv_never"})
     if operation_id == "create_token":
         return Call(path=call.path, token=call.token, body={**(call.body or {}), "role": "king"})
     ok(make(clinic, operation_id, call), 201 if "201" in responses(operation_id) else 200)

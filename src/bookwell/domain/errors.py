@@ -5,8 +5,10 @@
       Unauthenticated, InvalidToken  nobody, or nobody we know
       InsufficientScope, Forbidden   somebody, but not for this
       NotFound                       no such thing for this caller
+      NotAcceptable                  it is there, in a form that the caller does not take
       Conflict                       a lost race or something that exists already
         SlotUnavailable, SeatUnavailable, TooManyHolds, AlreadyExists, IdempotencyKeyMismatch
+        TooManyCalendarFeeds
         RuleBroken                   a booking rule stands between this time and a visit
         VisitsAffected               the change would leave visits behind
       HoldExpired, EventsGone        it was there, and its time is over
@@ -80,6 +82,12 @@ class NotFound(Refused):
     code = "not_found"
 
 
+class NotAcceptable(Refused):
+    """The answer is a stream of events, text/event-stream, and Accept does not allow that."""
+
+    code = "not_acceptable"
+
+
 class Conflict(Refused):
     """Somebody else was first."""
 
@@ -94,6 +102,12 @@ class SeatUnavailable(Conflict):
     """The office-hour slot has no seat left for this patient."""
 
     code = "slot_unavailable"
+
+
+class TooManyCalendarFeeds(Conflict):
+    """This calendar has as many addresses as it may."""
+
+    code = "too_many_calendar_feeds"
 
 
 class TooManyHolds(Conflict):

@@ -42,6 +42,7 @@ CONFIG = OpenAPIConfig(
         Tag(name="disruptions", description="When a provider is out, and what becomes of visits."),
         Tag(name="office hours", description="A coach's sessions, and the seats in them."),
         Tag(name="events", description="What happened, for other systems, in order."),
+        Tag(name="calendars", description="Visits in the calendar of a phone or a laptop."),
         Tag(name="admin", description="The catalogue and our own tokens."),
         Tag(name="health", description="For load balancers."),
     ],

@@ -58,6 +58,8 @@ def _put_operation_right(path: str, method: str, operation: Node) -> None:
 
 def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
     """The header parameters that `http/auth.py` and `http/calls.py` read for any route."""
+    if path.startswith("/calendars/"):
+        return [_header("If-None-Match", "The `ETag` of the calendar as last seen.")]
     if not operation["security"]:
         return []
     found = [_header("X-Brand-Id", "The brand to act for, where the token leaves that open.")]
@@ -77,6 +79,8 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
         found.append(_header("If-Match", "The `ETag` of the schedule as last seen."))
     if method != "get" and path.startswith("/v1/disruptions/{id}/"):
         found.append(_header("If-Match", "The `ETag` of the disruption as last seen."))
+    if method != "get" and path.startswith("/v1/calendar-feeds/{id}"):
+        found.append(_header("If-Match", "The `ETag` of the calendar feed as last seen."))
     if method == "post" and path == "/v1/visits":
         found.append(_header("If-Match", "With `hold_id`: the `ETag` of the hold as last seen."))
     return found
@@ -98,6 +102,8 @@ def _headers_written(status: str, answer: Node) -> Node:
         return _written("ETag", "The visit's version.")
     if schema.get("$ref") == "#/components/schemas/VisitType":
         return _written("ETag", "The visit type's version; none of a provider's.")
+    if schema.get("$ref") == "#/components/schemas/CalendarFeed":
+        return _written("ETag", "The calendar feed's version.")
     if status == "401":
         return _written("WWW-Authenticate", "The challenge of RFC 6750.")
     if status in ("429", "503"):

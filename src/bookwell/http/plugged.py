@@ -10,6 +10,7 @@ from bookwell.domain.callers import Caller
 from bookwell.domain.holds import HoldTerms
 from bookwell.storage.database import Database
 from bookwell.usecases.identity import Authenticator
+from bookwell.usecases.live import Live
 
 _KEY = "plugged"
 
@@ -33,6 +34,10 @@ class Plugged:
     horizon: timedelta
     # For how long the disruption desk holds what it chose.
     disruption_hold_length: timedelta
+    # Where the outside finds this service, and a visit's call; None where nobody said.
+    public_url: str | None
+    join_url: str | None
+    live: Live
 
 
 def plug_into(app: Litestar, plugged: Plugged) -> None:

@@ -49,6 +49,9 @@ ADVICE = {
         "Choose for the visits in `details.visits`, or commit with `leave_undecided: true` to "
         "leave them for staff."
     ),
+    "too_many_calendar_feeds": (
+        "Revoke an address that nobody uses any more (`GET` and `DELETE /v1/calendar-feeds`)."
+    ),
     "too_many_holds": (
         "Confirm or cancel one of this patient's holds, or wait until one expires: "
         "`details.holds_max` (`BOOKWELL_HOLDS_MAX`) is how many a patient may have in a brand."

@@ -8,6 +8,10 @@ TABLES = {
     ),
     "brand": "A brand of the platform.",
     "bus_bookmark": "Up to which event a brand's log has been published on the message bus.",
+    "calendar_feed": (
+        "A private address under which somebody's calendar is read. The address is not here, only "
+        "its SHA-256, and of a revoked one nothing."
+    ),
     "delivery": (
         "One event on its way to one webhook endpoint. A test has no position; a replay is a new "
         "row."

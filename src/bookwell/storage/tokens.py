@@ -1,9 +1,6 @@
 """Tokens this service issued itself. Only a SHA-256 is kept; a revocation is announced at once."""
 
-import hashlib
-import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +10,7 @@ from msgspec import Struct
 from bookwell.domain.callers import Call, Caller, Role
 from bookwell.domain.ids import TOKEN, new_id
 from bookwell.storage.statements import AnyConnection, statement
+from bookwell.storage.told_once import derived, hash_of
 
 # The platform's own user tokens begin like this (CONTRACT.md section 2, decision 7).
 TOKEN_PREFIX = "lph_at_"  # noqa: S105 - a prefix, no secret
@@ -46,10 +44,6 @@ class KnownToken(Struct, frozen=True, kw_only=True):
     expires_in: float | None
 
 
-def hash_of(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
 def new_secret() -> str:
     """A fresh bearer token with 256 random bits."""
     return TOKEN_PREFIX + secrets.token_urlsafe(32)
@@ -58,19 +52,10 @@ def new_secret() -> str:
 def derived_secret(call: Call, *, bearer: str) -> str:
     """The bearer token that this call's idempotency key stands for, the same each time.
 
-    So it can be told again without being stored. It is HMAC-SHA256 (RFC 2104) with the caller's own
-    bearer token as its key, over all that makes two requests one. A bearer token of ours has 256
-    bits and is never stored, so whoever reads the database has every part of the message and still
-    cannot make the secret; whoever holds the bearer token could issue tokens anyway. What an old
-    bearer token has issued outlives it, as it does without a key: revoke both.
+    So it can be told again without being stored. Whoever holds the bearer token could issue tokens
+    anyway. What an old bearer token has issued outlives it, as it does without a key: revoke both.
     """
-    assert call.key is not None, "without a key there is nothing to derive from"
-    # No part but the last may hold a line break, so no two requests make the same message. The
-    # brand is among them because one caller's key is another key in each brand.
-    parts = ("bookwell token", call.brand_id, call.key.key, call.key.route)
-    message = "\n".join(parts).encode() + b"\n" + call.key.fingerprint
-    digest = hmac.digest(bearer.encode(), message, "sha256")
-    return TOKEN_PREFIX + urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return TOKEN_PREFIX + derived(call, bearer=bearer, purpose="token")
 
 
 async def add(

@@ -13,6 +13,7 @@ from bookwell.domain.callers import Caller, Claims, Role
 from bookwell.gateways.introspection import Introspection
 from bookwell.storage import catalog, tokens
 from bookwell.storage.database import Database
+from bookwell.storage.told_once import hash_of
 
 # A caller is looked up again after this, whatever was announced.
 CACHE_SECONDS = 5.0
@@ -52,7 +53,7 @@ class OwnTokens:
         self._forgotten = 0
 
     async def caller_of(self, token: str) -> Caller | None:
-        token_hash = tokens.hash_of(token)
+        token_hash = hash_of(token)
         remembered = self._remembered.get(token_hash)
         if remembered is not None and self.hears_revocations:
             if time.monotonic() < remembered.good_until:
@@ -100,7 +101,7 @@ class IntrospectedTokens:
         claims = await self._introspection.introspect(token)
         if claims is None:
             return None
-        token_hash = tokens.hash_of(token)
+        token_hash = hash_of(token)
         remembered = self._remembered.get(token_hash)
         # The same object: so it comes from the introspection's own cache, and is as fresh.
         if remembered is not None and remembered[0] is claims:

@@ -13,6 +13,7 @@ from bookwell.storage.database import Database
 from bookwell.storage.idempotency import Replayed
 from bookwell.storage.journal import Entry
 from bookwell.storage.tokens import EVERY_BRAND, Token
+from bookwell.storage.told_once import hash_of
 from bookwell.usecases.paging import Page
 
 # What a role's token may do when nobody says otherwise.
@@ -88,7 +89,7 @@ async def create_token(
         )
     except Replayed as before:
         kept = msgspec.json.decode(before.answer, type=KeptToken)
-        if kept.token_hash != tokens.hash_of(secret).hex():
+        if kept.token_hash != hash_of(secret).hex():
             raise IdempotencyKeyMismatch(
                 "This idempotency key was used with another bearer token of yours."
             ) from before
@@ -141,7 +142,7 @@ async def _issue(
                 entity_id=token.token_id,
                 details={"role": str(role), "scopes": list(scopes)},
             ),
-            answer=KeptToken(token=token, token_hash=tokens.hash_of(secret).hex()),
+            answer=KeptToken(token=token, token_hash=hash_of(secret).hex()),
         )
     return token
 
