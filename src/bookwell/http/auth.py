@@ -51,6 +51,18 @@ async def admit(connection: AnyConnection, handler: BaseRouteHandler) -> None:
             raise NotFound
 
 
+async def is_still_admitted(connection: AnyConnection) -> bool:
+    """Whether the token still stands for the caller that `admit` let in, with the same rights.
+
+    Raises:
+        Unavailable: It cannot be said now.
+    """
+    holder = await plugged_into(connection.app).authenticator.caller_of(_token_of(connection))
+    if holder is None:
+        return False
+    return _with_named_brand(holder, connection.headers.get(BRAND_HEADER)) == caller_of(connection)
+
+
 def caller_of(connection: AnyConnection) -> Caller:
     """The caller that `admit` let in."""
     caller = facts_of(connection).caller

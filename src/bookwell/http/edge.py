@@ -38,9 +38,9 @@ class Edge:
             await self._app(scope, receive, send)
 
     async def _answer(self, scope: "HTTPScope", receive: "Receive", send: "Send") -> None:
-        facts = facts_from(scope["headers"])
         method = scope["method"]
-        if method == HttpMethod.HEAD:
+        facts = facts_from(scope["headers"], is_head=method == HttpMethod.HEAD)
+        if facts.is_head:
             # A copy: the server must still know it was HEAD, to send no body (RFC 9110, 9.3.2).
             scope = {**scope, "method": HttpMethod.GET}
         kept = with_slashes_kept(scope["raw_path"])
@@ -50,20 +50,7 @@ class Edge:
         began = time.perf_counter()
         status = 500
 
-        async def send_named(message: "Message") -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *_headers_of(scope, facts)]
-            await send(message)
-
-        self._in_hand += 1
-        try:
-            if self._in_hand > self._requests_max and scope["path"] not in _ALWAYS_ANSWERED:
-                await _refuse(send_named, facts)
-            else:
-                await self._app(scope, receive, send_named)
-        finally:
+        def settle() -> None:
             self._in_hand -= 1
             log_request(
                 RequestLine(
@@ -76,6 +63,26 @@ class Edge:
                     caller=facts.caller.role if facts.caller else None,
                 )
             )
+
+        async def send_named(message: "Message") -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_headers_of(scope, facts)]
+                if facts.is_stream:
+                    # Streams have a limit of their own, and their end a line of its own.
+                    settle()
+            await send(message)
+
+        self._in_hand += 1
+        try:
+            if self._in_hand > self._requests_max and scope["path"] not in _ALWAYS_ANSWERED:
+                await _refuse(send_named, facts)
+            else:
+                await self._app(scope, receive, send_named)
+        finally:
+            if not facts.is_stream:
+                settle()
 
 
 def _headers_of(scope: "HTTPScope", facts: Facts) -> list[tuple[bytes, bytes]]:

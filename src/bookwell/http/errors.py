@@ -27,6 +27,7 @@ STATUS: dict[type[BookwellError], int] = {
     errors.InsufficientScope: 403,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.NotAcceptable: 406,
     errors.Conflict: 409,
     errors.HoldExpired: 410,
     errors.EventsGone: 410,

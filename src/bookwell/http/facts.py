@@ -27,14 +27,18 @@ class Facts:
 
     request_id: str
     traceparent: str | None
+    # Asked with HEAD, which the routes see as GET.
+    is_head: bool = False
     caller: Caller | None = None
+    # The answer goes on for as long as the caller stays.
+    is_stream: bool = False
 
     @property
     def trace_id(self) -> str | None:
         return self.traceparent.split("-")[1] if self.traceparent else None
 
 
-def facts_from(headers: Iterable[tuple[bytes, bytes]]) -> Facts:
+def facts_from(headers: Iterable[tuple[bytes, bytes]], *, is_head: bool = False) -> Facts:
     """The request's own id where it has a decent one, else a new one."""
     request_id = traceparent = None
     for name, value in headers:
@@ -42,7 +46,7 @@ def facts_from(headers: Iterable[tuple[bytes, bytes]]) -> Facts:
             request_id = value.decode("ascii")
         elif name == b"traceparent" and _TRACEPARENT.fullmatch(value):
             traceparent = value.decode("ascii")
-    return Facts(request_id=request_id or new_id(REQUEST), traceparent=traceparent)
+    return Facts(request_id=request_id or new_id(REQUEST), traceparent=traceparent, is_head=is_head)
 
 
 def attach(scope: Any, facts: Facts) -> None:  # noqa: ANN401 - an ASGI scope

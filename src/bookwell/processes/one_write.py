@@ -1,5 +1,7 @@
 """An answer's head and body in one write: each write is a system call, and a packet of its own."""
 
+import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -8,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HEADER_RE, STATUS_LINE, Reques
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
 
+# How long the end of a stream may take to reach somebody, when the worker is to stop.
+FAREWELL_SECONDS = 2.0
 # A longer body costs more to copy than a second write does.
 BODY_BYTES_MAX = 64 * 1024
 
@@ -24,6 +28,21 @@ class OneWriteCycle(RequestResponseCycle):
     """
 
     _start: "HTTPResponseStartEvent | None" = None
+    # What an answer without an end is to be told: see bookwell.http.streams.
+    is_draining = False
+    on_drain: Callable[[], None] | None = None
+
+    def drain(self) -> None:
+        """Tell an answer without an end to end; who does not hear its end is cut off."""
+        self.is_draining = True
+        if self.on_drain is not None:
+            self.on_drain()
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self.transport.abort)
+
+    def cut(self) -> None:
+        """End the connection, also where the other end does not read what waits for it."""
+        self.disconnected = True
+        self.transport.abort()
 
     async def send(self, message: "ASGISendEvent") -> None:
         if message["type"] == "http.response.start" and not self.response_started:

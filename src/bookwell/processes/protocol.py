@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from bookwell.domain.ids import REQUEST, new_id
 from bookwell.http.errors import FRAMEWORK_CODES, ErrorBody
+from bookwell.http.streams import CONNECTION
 from bookwell.processes.one_write import OneWriteCycle
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Protocol(HttpToolsProtocol):
     _unsettled_bytes = 0
     _is_settled = False
     _is_in_body = False
+    # Others may be behind it.
+    _answering: OneWriteCycle | None = None
     # What remains to be said, from the moment when we have stopped listening.
     _farewell: bytes | None = None
 
@@ -77,7 +80,16 @@ class Protocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         # uvicorn makes its cycles itself and asks nobody of which class.
         cycle.__class__ = OneWriteCycle
+        assert isinstance(cycle, OneWriteCycle), "made one in the line above"
+        self._answering = cycle
+        cycle.scope[CONNECTION] = cycle  # type: ignore[literal-required]  # ours, beside ASGI's
         super()._start_asgi_task(cycle, app)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.keep_alive = False
+            self._answering.drain()
 
     def on_response_complete(self) -> None:
         is_last = not self.pipeline

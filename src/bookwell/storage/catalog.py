@@ -15,6 +15,7 @@ _get_provider = statement("get_provider")
 _lock_provider = statement("lock_provider")
 _provider_exists = statement("provider_exists")
 _list_providers = statement("list_providers")
+_list_brands_of_provider = statement("list_brands_of_provider")
 _add_patient = statement("add_patient")
 _set_patient_subject = statement("set_patient_subject")
 _get_patient = statement("get_patient")
@@ -159,6 +160,12 @@ async def list_patients(
         connection, brand_id=brand_id, after_id=after_id, row_limit=row_limit
     )
     return [Patient(**row) for row in rows]
+
+
+async def brands_of_provider(connection: AnyConnection, provider_id: str) -> list[str]:
+    """The brands whose changes may touch this person's busy line."""
+    rows = await _list_brands_of_provider.rows(connection, provider_id=provider_id)
+    return [row["brand_id"] for row in rows]
 
 
 async def patients_of_subject(connection: AnyConnection, subject: str) -> dict[str, str]:

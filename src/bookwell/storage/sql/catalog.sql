@@ -51,6 +51,14 @@ WHERE a.brand_id = :brand_id
 ORDER BY p.provider_id
 LIMIT :row_limit;
 
+-- name: list_brands_of_provider
+-- excused: a person has one busy line; whose changes may touch it
+SELECT a.brand_id
+FROM booking.provider AS p
+JOIN booking.affiliation AS a USING (provider_no)
+WHERE p.provider_id = :provider_id
+ORDER BY a.brand_id;
+
 -- name: add_patient^
 INSERT INTO booking.patient (brand_id, patient_id, subject)
 VALUES (:brand_id, :patient_id, :subject)
