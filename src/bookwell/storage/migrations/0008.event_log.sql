@@ -64,7 +64,8 @@ CREATE TABLE booking.webhook_endpoint (
 CREATE INDEX webhook_endpoint_by_brand ON booking.webhook_endpoint (brand_id, endpoint_id)
     WHERE deleted_at IS NULL;
 
--- One event on its way to one endpoint. A test delivery has no position; a replay is a new row.
+-- One event on its way to one endpoint. A test delivery has no position; a replay is a new row. One
+-- that was pending when its endpoint was deleted is abandoned.
 CREATE TABLE booking.delivery (
     delivery_no      bigint GENERATED ALWAYS AS IDENTITY,
     brand_id         text COLLATE "C" NOT NULL,
@@ -84,7 +85,8 @@ CREATE TABLE booking.delivery (
     CONSTRAINT delivery_no_once PRIMARY KEY (delivery_no),
     CONSTRAINT delivery_endpoint_exists
         FOREIGN KEY (endpoint_id) REFERENCES booking.webhook_endpoint,
-    CONSTRAINT delivery_status_is_known CHECK (status IN ('pending', 'delivered', 'failed')),
+    CONSTRAINT delivery_status_is_known
+        CHECK (status IN ('pending', 'delivered', 'failed', 'abandoned')),
     CONSTRAINT delivery_settled_iff_dated CHECK ((status = 'pending') = (settled_at IS NULL))
 );
 
@@ -94,6 +96,10 @@ CREATE INDEX delivery_due ON booking.delivery (endpoint_id, next_attempt_at, del
 CREATE INDEX delivery_line ON booking.delivery (endpoint_id, entity_id, delivery_no)
     WHERE status = 'pending';
 CREATE INDEX delivery_by_endpoint ON booking.delivery (endpoint_id, delivery_no);
+-- What goes when its event is too old to be kept, and what a replay asks of a stretch of the log;
+-- tests, which have no event, come last.
+CREATE INDEX delivery_by_age ON booking.delivery (brand_id, position);
+CREATE INDEX delivery_test ON booking.delivery (created_at) WHERE position IS NULL;
 
 CREATE TABLE booking.delivery_attempt (
     delivery_no   bigint NOT NULL,

@@ -1,0 +1,188 @@
+"""Webhook endpoints and their secrets in PostgreSQL.
+
+A secret is kept as it is, because everything that is sent is signed with it. Nobody reads one but
+who signs: `secrets_of`.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+
+import msgspec
+from asyncpg import Record
+
+from bookwell.domain.callers import Call
+from bookwell.domain.envelopes import Format
+from bookwell.domain.errors import NotFound
+from bookwell.domain.ids import WEBHOOK_ENDPOINT, new_id
+from bookwell.domain.webhooks import SECRET_BYTES, Secrets, WebhookEndpoint, secret_of
+from bookwell.storage.statements import AnyConnection, statement
+
+_lock_webhook_endpoints = statement("lock_webhook_endpoints")
+_count_webhook_endpoints = statement("count_webhook_endpoints")
+_add_webhook_endpoint = statement("add_webhook_endpoint")
+_list_webhook_endpoints = statement("list_webhook_endpoints")
+_read_webhook_secrets = statement("read_webhook_secrets")
+_change_webhook_endpoint = statement("change_webhook_endpoint")
+_resume_deliveries = statement("resume_deliveries")
+_rotate_webhook_secret = statement("rotate_webhook_secret")
+_wait_for_numbering = statement("wait_for_numbering")
+_delete_webhook_endpoint = statement("delete_webhook_endpoint")
+
+NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
+
+
+def new_secret() -> str:
+    """A fresh signing secret with 256 random bits."""
+    return secret_of(secrets.token_bytes(SECRET_BYTES))
+
+
+def derived_secret(call: Call, *, bearer: str) -> str:
+    """The signing secret that this call's idempotency key stands for, the same each time.
+
+    As a token's is derived (`storage.tokens.derived_secret`): a repeated request is told the secret
+    that the first one was told, though it has been changed since, and it need not be stored in its
+    answer.
+    """
+    assert call.key is not None, "without a key there is nothing to derive from"
+    parts = ("bookwell webhook secret", call.brand_id, call.key.key, call.key.route)
+    message = "\n".join(parts).encode() + b"\n" + call.key.fingerprint
+    return secret_of(hmac.digest(bearer.encode(), message, "sha256"))
+
+
+async def lock(connection: AnyConnection, brand_id: str) -> None:
+    """Queue for the brand's endpoints; the lock is held until the transaction ends."""
+    await _lock_webhook_endpoints.value(connection, brand_id=brand_id)
+
+
+async def count(connection: AnyConnection, brand_id: str) -> int:
+    """How many endpoints the brand has, without those that were deleted."""
+    known: int = await _count_webhook_endpoints.value(connection, brand_id=brand_id)
+    return known
+
+
+async def get(
+    connection: AnyConnection, *, brand_id: str, endpoint_id: str, is_live: bool = False
+) -> WebhookEndpoint:
+    """The brand's endpoint, deleted or not unless it must be live; NotFound otherwise."""
+    row = await _list_webhook_endpoints.row(
+        connection,
+        brand_id=brand_id,
+        endpoint_id=endpoint_id,
+        include_deleted=not is_live,
+        after_id="",
+        row_limit=1,
+    )
+    if row is None:
+        raise NotFound(NO_SUCH_ENDPOINT)
+    return _endpoint_from(row)
+
+
+async def list_by_id(
+    connection: AnyConnection,
+    *,
+    brand_id: str,
+    include_deleted: bool,
+    after_id: str,
+    row_limit: int,
+) -> list[WebhookEndpoint]:
+    rows = await _list_webhook_endpoints.rows(
+        connection,
+        brand_id=brand_id,
+        endpoint_id=None,
+        include_deleted=include_deleted,
+        after_id=after_id,
+        row_limit=row_limit,
+    )
+    return [_endpoint_from(row) for row in rows]
+
+
+async def secrets_of(
+    connection: AnyConnection, *, brand_id: str, endpoint_id: str
+) -> Secrets | None:
+    """What to sign with now; None once the endpoint was deleted."""
+    row = await _read_webhook_secrets.row(connection, brand_id=brand_id, endpoint_id=endpoint_id)
+    return None if row is None else Secrets(row["secret"], row["previous_secret"])
+
+
+async def add(
+    connection: AnyConnection,
+    secret: str,
+    *,
+    brand_id: str,
+    url: str,
+    event_types: Sequence[str],
+    form: Format,
+) -> WebhookEndpoint:
+    row = await _add_webhook_endpoint.row(
+        connection,
+        endpoint_id=new_id(WEBHOOK_ENDPOINT),
+        brand_id=brand_id,
+        url=url,
+        event_types=list(event_types),
+        format=form,
+        secret=secret,
+    )
+    assert row is not None, "INSERT RETURNING answers a row"
+    return _endpoint_from(row)
+
+
+async def change(
+    connection: AnyConnection,
+    before: WebhookEndpoint,
+    *,
+    url: str,
+    event_types: Sequence[str],
+    form: Format,
+    is_enabled: bool,
+) -> WebhookEndpoint:
+    """The endpoint as it is now said to be. The caller holds the brand's lock.
+
+    Enabled again, or with another URL, it starts afresh: what waits is due at once.
+    """
+    row = await _change_webhook_endpoint.row(
+        connection,
+        brand_id=before.brand_id,
+        endpoint_id=before.endpoint_id,
+        url=url,
+        event_types=list(event_types),
+        format=form,
+        is_enabled=is_enabled,
+    )
+    assert row is not None, "it was read behind the brand's lock"
+    if is_enabled and (url != before.url or not before.is_enabled):
+        await _resume_deliveries.run(
+            connection, brand_id=before.brand_id, endpoint_id=before.endpoint_id
+        )
+    return _endpoint_from(row)
+
+
+async def rotate_secret(
+    connection: AnyConnection, before: WebhookEndpoint, secret: str, *, overlap_minutes: int
+) -> WebhookEndpoint:
+    """The endpoint with this secret; the one it had is good for the overlap, and none before it."""
+    row = await _rotate_webhook_secret.row(
+        connection,
+        brand_id=before.brand_id,
+        endpoint_id=before.endpoint_id,
+        secret=secret,
+        overlap_minutes=overlap_minutes,
+    )
+    assert row is not None, "it was read behind the brand's lock"
+    return _endpoint_from(row)
+
+
+async def delete(connection: AnyConnection, before: WebhookEndpoint) -> WebhookEndpoint:
+    """The endpoint without its secrets, its pending deliveries abandoned."""
+    # Else events that are just getting their places would leave a delivery behind that nobody
+    # sends and nobody gives up.
+    await _wait_for_numbering.run(connection)
+    row = await _delete_webhook_endpoint.row(
+        connection, brand_id=before.brand_id, endpoint_id=before.endpoint_id
+    )
+    assert row is not None, "it was read behind the brand's lock"
+    return _endpoint_from(row)
+
+
+def _endpoint_from(row: Record) -> WebhookEndpoint:
+    return msgspec.convert(dict(row), WebhookEndpoint)
