@@ -27,7 +27,7 @@ def reader(clinic: Clinic, brand_id: str) -> str:
 
 def last_place(clinic: Clinic) -> int:
     """The last place in the log, once all that happened has one."""
-    while clinic.world.sql("SELECT FROM booking.event WHERE position IS NULL"):
+    while clinic.world.sql("SELECT 1 FROM booking.event WHERE position IS NULL"):
         time.sleep(0.01)
     ((last,),) = clinic.world.sql(
         "SELECT last_position FROM booking.event_log WHERE brand_id = 'loop'"

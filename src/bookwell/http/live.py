@@ -1,16 +1,18 @@
 """The routes that stream: a brand's events, and the open times of a provider's day."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
 from litestar import Response, get
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from bookwell.domain.callers import EVENTS_SCOPE
 from bookwell.domain.envelopes import EventBody, Format, LoggedEvent, written
+from bookwell.domain.errors import InvalidInput
 from bookwell.domain.ids import VISIBLE
 from bookwell.domain.intervals import Interval
 from bookwell.domain.wall_time import zone_named
@@ -27,6 +29,9 @@ from bookwell.usecases.event_stream import Wire
 from bookwell.usecases.live import Live
 from bookwell.usecases.live_availability import Watched
 
+LAST_SEEN_HEADER = "Last-Event-ID"
+# As far as a number of JavaScript's can be trusted, and a little less.
+_PLACE = re.compile(r"[0-9]{1,15}")
 _NOT_A_STREAM = {406: "Accept does not allow an event stream"}
 
 
@@ -75,16 +80,6 @@ _WIRE = Wire(write=written_event, beat=beat)
 )
 async def stream_events(
     request: AnyRequest,
-    last_event_id: Annotated[
-        int | None,
-        HeaderParameter(
-            name="Last-Event-ID",
-            ge=0,
-            le=POSITION_MAX,
-            description="The `id` of the last message that was read: the stream goes on from "
-            "there. It counts more than `after`.",
-        ),
-    ] = None,
     after: Annotated[
         int | None,
         QueryParameter(
@@ -105,12 +100,13 @@ async def stream_events(
     with `Last-Event-ID`.
     """
     live = _admitted_to(request)
+    last_seen = _last_seen(request)
     source = await event_stream.open_stream(
         database_of(request),
         live.events,
         await call_of(request),
         wire=_WIRE,
-        after=after if last_event_id is None else last_event_id,
+        after=after if last_seen is None else last_seen,
         event_types=event_types,
         visit_id=visit_id,
     )
@@ -157,6 +153,19 @@ async def stream_availability(
     )
     source = await live.availability.open_stream(call, watched, BEAT)
     return Streamed(request, source, live.streams)
+
+
+def _last_seen(request: AnyRequest) -> int | None:
+    """The place that Last-Event-ID names; it is described in `openapi_repairs`."""
+    header = request.headers.get(LAST_SEEN_HEADER)
+    if header is None:
+        return None
+    if not _PLACE.fullmatch(header):
+        raise InvalidInput(
+            f"{LAST_SEEN_HEADER} must be the id of a message of this stream.",
+            field=LAST_SEEN_HEADER,
+        )
+    return int(header)
 
 
 def _admitted_to(request: AnyRequest) -> Live:

@@ -81,6 +81,9 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
         found.append(_header("If-Match", "The `ETag` of the disruption as last seen."))
     if method != "get" and path.startswith("/v1/calendar-feeds/{id}"):
         found.append(_header("If-Match", "The `ETag` of the calendar feed as last seen."))
+    if path == "/v1/events/stream":
+        place = "The `id` of the last message that was read: go on from there, whatever `after` is."
+        found.append(_header("Last-Event-ID", place, pattern="^[0-9]{1,15}$"))
     if method == "post" and path == "/v1/visits":
         found.append(_header("If-Match", "With `hold_id`: the `ETag` of the hold as last seen."))
     return found
