@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import psycopg
 
-ALL_SCOPES = ["manage:visits", "manage:slots", "manage:bookings"]
+ALL_SCOPES = ["manage:visits", "manage:slots", "manage:bookings", "read:events"]
 LOOP, LOOPBIO = "loop", "loopbio"
 
 

@@ -34,7 +34,9 @@ from bookwell.http import (
     office_hours,
     openapi,
     patient_regions,
+    quiet_hours,
     quotes,
+    reminders,
     schedules,
     search,
     slots,
@@ -51,6 +53,9 @@ from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.http.thin import ThinRoutes
 from bookwell.live import go_live
+from bookwell.publishing import publish_events
+from bookwell.reminding import keep_reminding
+from bookwell.sending import send_events
 from bookwell.settings import Settings
 from bookwell.storage import revocations
 from bookwell.storage.database import Database
@@ -91,6 +96,8 @@ def routes(settings: Settings | None = None) -> Litestar:
             *disruptions.ROUTES,
             *licences.ROUTES,
             *patient_regions.ROUTES,
+            *reminders.ROUTES,
+            *quiet_hours.ROUTES,
             *office_hours.ROUTES,
             *events.ROUTES,
             *live.ROUTES,
@@ -168,6 +175,7 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                 horizon=timedelta(days=settings.horizon_days),
                 disruption_hold_length=timedelta(minutes=settings.disruption_hold_minutes),
                 live=go_live(chores, database, heard, settings),
+                outbound=send_events(chores, database, heard, settings),
                 public_url=settings.public_url,
                 join_url=settings.join_url,
             ),
@@ -178,6 +186,8 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         keep_house(chores, database)
         keep_slots_derived(chores, database, horizon=timedelta(days=settings.horizon_days))
         keep_events_numbered(chores, database)
+        publish_events(chores, database, heard, settings)
+        keep_reminding(chores, database, settings, stack)
         keep_log_short(
             chores,
             database,

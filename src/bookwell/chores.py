@@ -13,7 +13,7 @@ import structlog
 
 from bookwell.domain.errors import BookwellError
 from bookwell.logs import places_of
-from bookwell.storage import event_log, idempotency
+from bookwell.storage import event_log, event_retention, idempotency
 from bookwell.storage import holds as hold_rows
 from bookwell.storage.database import Database
 from bookwell.storage.derivation import Due
@@ -71,6 +71,10 @@ class Chores:
 
         self.keep(forever())
 
+    def close_at_end(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call this at the end, after all that is begun later has ended."""
+        self._stack.push_async_callback(close)
+
     def keep(self, work: Coroutine[object, object, None]) -> None:
         """Run this until the end."""
         task = asyncio.ensure_future(work)
@@ -117,6 +121,26 @@ def hear_events(chores: Chores, database_url: str) -> Hearing:
     hearing = Hearing(database_url, event_log.EVENTS_CHANNEL, what="events")
     chores.keep(hearing.listen())
     return hearing
+
+
+def keep_log_short(
+    chores: Chores, database: Database, *, kept_for: timedelta, is_published: bool
+) -> None:
+    """Events that are too old leave the log, each brand's in small steps."""
+
+    async def sweep() -> None:
+        async with database.reading() as connection:
+            brand_ids = await event_retention.list_old(connection, kept_for=kept_for)
+            await event_retention.sweep_tests(connection, kept_for=kept_for)
+        for brand_id in brand_ids:
+            gone = event_retention.SWEEP_ROWS_MAX
+            while gone == event_retention.SWEEP_ROWS_MAX:
+                async with database.reading() as connection:
+                    gone = await event_retention.sweep(
+                        connection, brand_id=brand_id, kept_for=kept_for, is_published=is_published
+                    )
+
+    chores.keep_doing("sweep_events", sweep, every=SWEEP_SECONDS)
 
 
 def keep_slots_derived(chores: Chores, database: Database, *, horizon: timedelta) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from bookwell.domain.envelopes import Format
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.holds import PATIENT_HOLDS_MAX
 
@@ -21,9 +23,15 @@ HORIZON_DAYS_MAX = 731
 # Webhooks are tried for three days.
 EVENTS_KEPT_DAYS_MIN = 4
 EVENTS_KEPT_DAYS_MAX = 3_660
+# A receiver that needs longer keeps its place, and gets the event again.
+WEBHOOK_TIMEOUT_SECONDS_MAX = 60
 DATABASE_SCHEMES = ("postgresql://", "postgres://")
 # Visible ASCII, as a header or a calendar may hold it.
 _WEB_ADDRESS = re.compile(r"https?://[!-~]+")
+NATS_SCHEMES = ("nats", "tls")
+# What NATS takes in the name of a stream, or as one word of a subject, everywhere.
+NATS_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+FORMATS = tuple(str(each) for each in Format)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "json", "text")
 
@@ -139,10 +147,47 @@ class Settings:
     introspection_cache_seconds: float = _setting(
         5.0, "How long an introspection is believed; 5 at most, and never past the token's `exp`."
     )
+    comms_url: str | None = _setting(
+        None,
+        "The platform's message service, to which due reminders go as `POST /v1/messages/send`. "
+        "Without it, they are events only.",
+    )
+    comms_token: str | None = _setting(None, "The bearer token for it.")
+    comms_timeout_seconds: float = _setting(
+        10.0, "How long one try to hand it a message may take.", at_least=0.1
+    )
     rate_reads_per_minute: int = _setting(1000, "Reads of one caller in a minute; 0 is no limit.")
     rate_writes_per_minute: int = _setting(200, "Writes of one caller in a minute; 0 is no limit.")
     rate_admin_per_minute: int = _setting(
         100, "Calls of `/v1/admin` of one caller in a minute; 0 is no limit."
+    )
+    webhook_timeout_seconds: float = _setting(
+        10.0,
+        "How long a webhook's receiver has to answer, from looking up its name to its status.",
+        at_least=0.1,
+        at_most=WEBHOOK_TIMEOUT_SECONDS_MAX,
+    )
+    webhook_allow_loopback: int = _setting(
+        0,
+        "1 lets webhooks go to this machine itself, by http or https: for development and tests.",
+        at_most=1,
+    )
+    nats_url: str | None = _setting(
+        None,
+        "NATS servers with JetStream where every event is published: `nats://` or `tls://`, several "
+        "with commas. Without it, nothing is published.",
+    )
+    nats_credentials: Path | None = _setting(
+        None, "The file by which the NATS servers know this service, as `nsc` writes it."
+    )
+    nats_stream: str = _setting(
+        "BOOKWELL", "The stream that takes the events. It is made where it is absent."
+    )
+    nats_subject_prefix: str | None = _setting(
+        None, "A word before the event's type in its subject, such as `live`."
+    )
+    nats_format: str = _setting(
+        "standard", "How an event is written there: `standard` or `cloudevents`.", one_of=FORMATS
     )
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.", one_of=LOG_LEVELS)
     log_format: str = _setting(
@@ -157,6 +202,7 @@ class Settings:
         if self.database_url and not self.database_url.startswith(DATABASE_SCHEMES):
             name = variable_of("database_url")
             raise InvalidInput(f"{name} must begin with {DATABASE_SCHEMES[0]}.", field=name)
+        _check_nats(self)
         for web_address in ("public_url", "join_url"):
             _check_web_address(variable_of(web_address), getattr(self, web_address))
         if self.join_url and "{visit_id}" not in self.join_url:
@@ -199,12 +245,41 @@ def _parse(name: str, text: str, kind: object) -> object:
             return float(text)
     except ValueError as error:
         raise InvalidInput(f"{name} must be a number.", field=name) from error
-    return Path(text) if kind is Path else text
+    return Path(text) if kind in (Path, Path | None) else text
 
 
 def _check_web_address(name: str, value: str | None) -> None:
     if value and not _WEB_ADDRESS.fullmatch(value):
         raise InvalidInput(f"{name} must be an address such as https://example.org.", field=name)
+
+
+def _check_nats(settings: Settings) -> None:
+    # What was written is never said again: a password may be in it.
+    name = variable_of("nats_url")
+    if not all(_is_nats_server(url) for url in (settings.nats_url or "nats://one").split(",")):
+        raise InvalidInput(
+            f"{name} must be nats://host:port or tls://host:port, several with commas.", field=name
+        )
+    for setting, value in (
+        ("nats_stream", settings.nats_stream),
+        ("nats_subject_prefix", settings.nats_subject_prefix or "none"),
+    ):
+        if not NATS_NAME.fullmatch(value):
+            name = variable_of(setting)
+            raise InvalidInput(f"{name} must be 1 to 64 letters, digits, _ or -.", field=name)
+
+
+def _is_nats_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    is_bare = parts.path in ("", "/") and not parts.query and not parts.fragment
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    return (
+        parts.scheme in NATS_SCHEMES and bool(parts.hostname) and is_whole and is_bare and is_plain
+    )
 
 
 def _check(name: str, value: object, bounds: Mapping[str, Any]) -> None:

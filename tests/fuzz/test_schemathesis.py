@@ -65,7 +65,11 @@ NOT_IN_WORDS = {
     "amount_minor",
     "slot_id",  # only a visit that moves has one
     "reason",  # and only one that is cancelled has this
+    "provider_id",  # one of three ids is named, and no two of them
+    "coach_id",
+    "patient_id",
     "before",
+    "day",
     "until",
     "body",  # the documentation lets bodies be absent that have required fields
 }

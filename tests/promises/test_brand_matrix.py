@@ -15,7 +15,9 @@ import pytest
 
 from clinic import Clinic, later, monday_morning, said
 from matrix import ANY_PATIENT, Row, Statuses, statuses
+from matrix_of_calendars import ROWS_OF_CALENDARS
 from matrix_of_disruptions import ROWS_OF_DISRUPTIONS
+from matrix_of_events import ROWS_OF_EVENTS
 from matrix_of_schedules import ROWS_OF_SCHEDULES
 from matrix_of_search import ROWS_OF_SEARCH
 from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
@@ -211,6 +213,7 @@ def administered(operation_id: str) -> Row:
 
 PATH_OF_VISIT = {
     "get_visit": "",
+    "get_visit_calendar": "/calendar.ics",
     "cancel_visit": "/cancel",
     "quote_cancellation": "/cancel/quote",
     "check_in_visit": "/check-in",
@@ -298,6 +301,8 @@ MATRIX: dict[tuple[str, str], Row] = {
     **ROWS_OF_LICENCES,
     **ROWS_OF_SCHEDULES,
     **ROWS_OF_DISRUPTIONS,
+    **ROWS_OF_CALENDARS,
+    **ROWS_OF_EVENTS,
     ("add_office_hour", "coachId"): of_coach(
         "office-hours", ANY_PATIENT, lambda _scene, _coach: monday_morning()
     ),

@@ -81,7 +81,7 @@ class EventDigest(Struct, kw_only=True):
 async def list_events(
     request: AnyRequest,
     after: After = None,
-    event_types: EventTypes = None,
+    type_: EventTypes = None,
     visit_id: Annotated[
         str | None, QueryParameter(pattern=VISIBLE, description="Only events of this visit.")
     ] = None,
@@ -98,7 +98,7 @@ async def list_events(
         database_of(request),
         await call_of(request),
         after=after if from_cursor is None else from_cursor,
-        event_types=event_types,
+        event_types=type_,
         visit_id=visit_id,
         limit=limit,
     )

@@ -1,14 +1,16 @@
 -- name: is_day_past$
 -- excused: transactions belong to no brand
 -- Whether everything that ever gets this day's date is committed: the day ended, and no transaction
--- that began on it is open. A minute is for those that have begun and do not say so yet.
+-- that began on it is open, by the clock of then or of now, should it have been shifted. A minute is
+-- for those that have begun and do not say so yet.
 SELECT booking.now() >= ends_at + interval '1 minute'
     AND NOT EXISTS (
         SELECT
         FROM pg_stat_activity
         WHERE datname = current_database()
             AND backend_type = 'client backend'
-            AND xact_start + (booking.now() - now()) < ends_at)
+            AND pid <> pg_backend_pid()
+            AND least(xact_start, xact_start + (booking.now() - now())) < ends_at)
 FROM (SELECT (:day::date + 1)::timestamp AT TIME ZONE 'UTC' AS ends_at) AS day;
 
 -- name: read_event_day^
