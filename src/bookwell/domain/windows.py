@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 ROOM_AT_FIRST = 4
 ROOM_MAX = 32
 # An answer that takes longer keeps a place for nothing.
-SLOW_SECONDS = 2.0
+SLOW_MILLISECONDS = 2000
 
 # Where nothing is taken even one by one, each miss makes the pause longer.
 _MISSES_BEFORE_PAUSE = 2
@@ -26,11 +26,10 @@ class Window:
     turn: int = 0
     misses: int = 0
 
-    def after_taken(self) -> "Window":
-        return replace(self, room=min(self.room + 1, ROOM_MAX), misses=0)
-
-    def after_slow(self, *, sent_in: int) -> "Window":
-        """One was taken after a long time; `sent_in` is the turn in which it was sent."""
+    def after_taken(self, *, sent_in: int, milliseconds: int) -> "Window":
+        """One was taken after so long; `sent_in` is the turn in which it was sent."""
+        if milliseconds <= SLOW_MILLISECONDS:
+            return replace(self, room=min(self.room + 1, ROOM_MAX), misses=0)
         narrower = self._halved() if sent_in == self.turn else self
         return replace(narrower, misses=0)
 

@@ -8,6 +8,7 @@ from litestar import Litestar
 
 from bookwell.domain.callers import Caller
 from bookwell.domain.holds import HoldTerms
+from bookwell.gateways.outbound import Outbound
 from bookwell.storage.database import Database
 from bookwell.usecases.identity import Authenticator
 from bookwell.usecases.live import Live
@@ -38,6 +39,8 @@ class Plugged:
     public_url: str | None
     join_url: str | None
     live: Live
+    # The way to receivers of webhooks.
+    outbound: Outbound
 
 
 def plug_into(app: Litestar, plugged: Plugged) -> None:
