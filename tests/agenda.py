@@ -27,8 +27,8 @@ path = {folder}/clinic
 timeformat = %H:%M:%S
 dateformat = %Y-%m-%d
 longdateformat = %Y-%m-%d
-datetimeformat = %Y-%m-%dT%H:%M:%S
-longdatetimeformat = %Y-%m-%dT%H:%M:%S
+datetimeformat = %Y-%m-%dT%H:%M:%S%z
+longdatetimeformat = %Y-%m-%dT%H:%M:%S%z
 local_timezone = {zone}
 default_timezone = {zone}
 [default]
@@ -108,10 +108,12 @@ class Khal:
         return Read(uid, summary, self._instant(starts), self._instant(ends), status.strip())
 
     def _instant(self, wall: str) -> datetime:
-        return datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+        shown = datetime.fromisoformat(wall)
+        assert shown.utcoffset() == shown.astimezone(ZoneInfo(self.zone)).utcoffset(), "local"
+        return shown.astimezone(UTC)
 
     def _run(self, *arguments: str) -> str:
-        done = subprocess.run(  # noqa: S603 - our own command and files
+        done = subprocess.run(
             [str(KHAL), "--config", str(self.folder / "config"), *arguments],
             capture_output=True,
             text=True,
