@@ -1,0 +1,52 @@
+"""Reminders as each worker keeps sending them: found and settled, and handed on."""
+
+from contextlib import AsyncExitStack
+
+import structlog
+
+from bookwell.chores import Chores
+from bookwell.gateways.comms import Comms
+from bookwell.settings import Settings
+from bookwell.storage.database import Database
+from bookwell.storage.messages import Claimed
+from bookwell.usecases import messages, reminders
+
+# How soon a worker asks whether it is somebody's turn, or a message's.
+ASK_SECONDS = 1.0
+
+_log = structlog.get_logger("bookwell.app")
+
+
+def keep_reminding(
+    chores: Chores, database: Database, settings: Settings, stack: AsyncExitStack
+) -> None:
+    """Due reminders become events and, where there is a message service, messages."""
+    url = settings.comms_url
+    chores.keep_doing(
+        "remind_patients",
+        lambda: reminders.remind_due(database, with_messages=url is not None),
+        every=ASK_SECONDS,
+    )
+    if url is None:
+        return
+    comms = Comms(
+        url=url, token=settings.comms_token, timeout_seconds=settings.comms_timeout_seconds
+    )
+    stack.push_async_callback(comms.close)
+
+    def note(claimed: Claimed, code: str) -> None:
+        _log.error(
+            "message_refused",
+            brand_id=claimed.brand_id,
+            channel=claimed.channel,
+            template_key=claimed.template_key,
+            cause=code,
+        )
+
+    chores.keep_doing(
+        "send_messages",
+        lambda: messages.send_due(
+            database, comms, timeout_seconds=settings.comms_timeout_seconds, note=note
+        ),
+        every=ASK_SECONDS,
+    )
