@@ -116,9 +116,6 @@ class Settings:
         at_least=EVENTS_KEPT_DAYS_MIN,
         at_most=EVENTS_KEPT_DAYS_MAX,
     )
-    nats_url: str | None = _setting(
-        None, "NATS with JetStream, on which every event is published. Without it, none is."
-    )
     body_bytes_max: int = _setting(
         262_144,
         "The longest request body in bytes, but for slots in bulk (1 MiB); a longer one is "
@@ -174,10 +171,10 @@ class Settings:
     )
     nats_url: str | None = _setting(
         None,
-        "NATS servers with JetStream where every event is published: `nats://` or `tls://`, several "
-        "with commas. Without it, nothing is published.",
+        "NATS servers with JetStream where every event is published: `nats://` or `tls://`, "
+        "several with commas. Without it, nothing is published.",
     )
-    nats_credentials: Path | None = _setting(
+    nats_credentials: Path | None = _setting(  # noqa: RUF009 - a Path never changes
         None, "The file by which the NATS servers know this service, as `nsc` writes it."
     )
     nats_stream: str = _setting(

@@ -130,6 +130,18 @@ class VisitLeftForStaff(Struct, frozen=True, kw_only=True):
     left_at: datetime
 
 
+class VisitReminderDue(Struct, frozen=True, kw_only=True):
+    """The patient is to be reminded of the visit now; its time and status are as before."""
+
+    visit_id: str
+    patient_id: str
+    provider_id: str
+    brand_id: str
+    slot_start: datetime
+    offset_minutes: int
+    due_at: datetime
+
+
 class SlotCreated(Struct, frozen=True, kw_only=True):
     """A provider offers a time."""
 
@@ -259,6 +271,7 @@ EVENTS: dict[str, type[Struct]] = {
     "booking.visit.completed.v1": VisitCompleted,
     "booking.visit.no_show.v1": VisitNoShow,
     "booking.visit.left_for_staff.v1": VisitLeftForStaff,
+    "booking.visit.reminder_due.v1": VisitReminderDue,
     "booking.slot.created.v1": SlotCreated,
     "booking.slot.deleted.v1": SlotDeleted,
     "booking.schedule.created.v1": ScheduleCreated,

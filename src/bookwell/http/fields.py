@@ -23,7 +23,10 @@ WALL_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?(?![\s\S])"
 # A code of the clinic's own, so that nobody writes of a patient here: it stands in the audit.
 _CODE = r"^[a-z][a-z0-9_]*(?![\s\S])"
 
+_WORD = r"^[A-Za-z0-9][A-Za-z0-9._:-]*(?![\s\S])"
+
 _IN_WORDS = {
+    _WORD: "must be letters, digits and . _ : -",
     _CODE: "must be a code of lower-case letters, digits and underscores",
     VISIBLE: "must be 1 to 128 visible characters",
     VISIT_TYPE: "must be 1 to 128 characters, none of them a control character",
@@ -37,6 +40,8 @@ _IN_WORDS = {
 Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=VISIBLE)]
 VisitType = Annotated[str, Meta(min_length=1, max_length=128, pattern=VISIT_TYPE)]
 Slug = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SLUG)]
+# A word that another system knows, such as the name of a template.
+Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=_WORD)]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Reason = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Notes = Annotated[str, Meta(max_length=10_000, pattern=_NO_NUL)]

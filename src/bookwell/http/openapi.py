@@ -40,6 +40,7 @@ CONFIG = OpenAPIConfig(
         Tag(name="visit types", description="What a brand's visits are like."),
         Tag(name="licences", description="Where providers may see patients, and where they are."),
         Tag(name="disruptions", description="When a provider is out, and what becomes of visits."),
+        Tag(name="reminders", description="When patients are reminded, and left in peace."),
         Tag(name="office hours", description="A coach's sessions, and the seats in them."),
         Tag(name="events", description="What happened, for other systems, in order."),
         Tag(name="calendars", description="Visits in the calendar of a phone or a laptop."),

@@ -62,6 +62,8 @@ FIELDS = {
     "completed_at": ("When this happened.", "2026-03-02T09:31:02.750644Z"),
     "no_show_at": ("When this happened.", "2026-03-02T09:20:00.125907Z"),
     "deleted_at": ("When this happened.", "2026-02-21T10:00:00.501220Z"),
+    "offset_minutes": ("How many minutes before its start the reminder was asked for.", 1440),
+    "due_at": ("When the reminder was due, outside the patient's quiet hours.", "2026-03-01T09:00:00Z"),
     "left_at": ("When this happened.", "2026-03-02T07:30:00.420110Z"),
     "committed_at": ("When this happened.", "2026-03-02T07:30:00.420110Z"),
 }
@@ -82,6 +84,9 @@ NOTES = {
     ),
     "booking.visit.left_for_staff.v1": (
         "The visit's time and status are as before; its provider is out then."
+    ),
+    "booking.visit.reminder_due.v1": (
+        "One for each visit, start and offset. It takes a version of the visit; `updated_at` stays."
     ),
     "booking.disruption.committed.v1": (
         "Each visit has an event of its own besides, and so has the time off."

@@ -40,13 +40,26 @@ TABLES = {
         "The answer holds what the caller was told, so it may hold health information."
     ),
     "licence": "A provider may see a brand's patients who are in one region, between two days.",
+    "message": (
+        "A reminder on its way to the platform's message service: tries, waits, and what came of it."
+    ),
     "office_hour": "A coach's weekly rule, in wall time of its zone.",
     "office_hour_booking": "A patient's seat in a session. `notes` is health information.",
     "office_hour_session": "A session in which somebody sits or sat, and how many.",
-    "patient": "A patient of one brand; `subject` is the `sub` of their own tokens.",
+    "patient": (
+        "A patient of one brand; `subject` is the `sub` of their own tokens, `time_zone` what the "
+        "clock on their wall shows."
+    ),
     "patient_region": "Where a patient is, and from when to when: at one place at a time.",
     "provider": "A person who offers time, clinician or coach, in whatever number of brands.",
+    "quiet_hours": "When a brand's patients are sent nothing, by the clock on each one's wall.",
     "rate_window": "Calls of each caller in a minute, summed over all workers. A crash empties it.",
+    "reminder": "What became of a reminder of a visit: sent, or skipped and why. Each there once.",
+    "reminder_look": "When a brand's visits were last looked through for reminders.",
+    "reminder_rule": (
+        "When patients are reminded of visits of a type, or (null) of all types without a rule of "
+        "their own."
+    ),
     "schedule": "A provider's week for a brand as it was said. `rules` are wall times of its zone.",
     "slot": (
         "A time a clinician offers for a brand: posted by hand, or by a rule of a schedule. A "
