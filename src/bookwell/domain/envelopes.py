@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 
 CLOUD_EVENTS_VERSION = "1.0"
+# As many as the largest place (a bigint) has, so that strings sort as the numbers do.
+SEQUENCE_DIGITS = 19
 
 
 class Format(StrEnum):
@@ -72,9 +74,11 @@ def body_of(event: LoggedEvent) -> EventBody:
 
 
 def cloud_event_of(event: LoggedEvent) -> dict[str, Any]:
-    """The event in the JSON format of CloudEvents; our own attributes are `brandid` and so on.
+    """The event in the JSON format of CloudEvents.
 
-    `sequence` is a string, as the CloudEvents extension of that name wants it.
+    The extension `sequence` puts the events of one `source` in order, when compared as strings:
+    that is the place in the brand's log. The event's number among those of its visit (our own
+    bodies' `sequence`) is `entitysequence`.
     """
     return {
         "specversion": CLOUD_EVENTS_VERSION,
@@ -85,8 +89,8 @@ def cloud_event_of(event: LoggedEvent) -> dict[str, Any]:
         "time": event.occurred_at,
         "datacontenttype": "application/json",
         "brandid": event.brand_id,
-        "sequence": str(event.sequence),
-        "position": str(event.position),
+        "sequence": f"{event.position:0{SEQUENCE_DIGITS}d}",
+        "entitysequence": event.sequence,
         "data": event.data,
     }
 
