@@ -328,7 +328,7 @@ class Brand:
             self.brand_id,
         )
 
-    def get(self, **query: object) -> httpx.Response:
+    def get(self, **query: Any) -> httpx.Response:
         return self.clinic.get("/v1/events", token=self.token, **query)
 
     def digest(self, day: str) -> httpx.Response:
@@ -363,7 +363,7 @@ def end_of_log(clinic: Clinic) -> int:
     return int(str(place))
 
 
-def read_on(clinic: Clinic, after: int, **query: object) -> list[dict[str, Any]]:
+def read_on(clinic: Clinic, after: int, **query: Any) -> list[dict[str, Any]]:
     """Everything after this place, by `next_after`, in small pages."""
     found: list[dict[str, Any]] = []
     while True:
@@ -375,7 +375,7 @@ def read_on(clinic: Clinic, after: int, **query: object) -> list[dict[str, Any]]
 
 
 def follow(
-    clinic: Clinic, after: int, is_over: threading.Event, **query: object
+    clinic: Clinic, after: int, is_over: threading.Event, **query: Any
 ) -> list[dict[str, Any]]:
     """Everything after this place, read on and on until it is over."""
     found: list[dict[str, Any]] = []

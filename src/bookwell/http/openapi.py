@@ -15,6 +15,7 @@ from swagger_ui_bundle import swagger_ui_path
 from bookwell import __version__
 from bookwell.http.calls import AnyRequest
 from bookwell.http.openapi_repairs import put_right
+from bookwell.http.openapi_webhooks import add_events
 
 _KEY = "openapi_document"
 _DESCRIPTION = """\
@@ -98,7 +99,7 @@ SwaggerUIBundle({
 
 def document_of(app: Litestar) -> dict[str, Any]:
     """The OpenAPI 3.1 document of these routes."""
-    return put_right(app.openapi_schema.to_schema())
+    return add_events(put_right(app.openapi_schema.to_schema()))
 
 
 def write_document(app: Litestar) -> bytes:
