@@ -66,7 +66,9 @@ class PostOffice:
             sequence = self._sequences[entity_id] = self._sequences.get(entity_id, 0) + 1
             data = {"visit_id": entity_id, "number": sequence}
             rows.append((f"evt_{next(_numbers):08}", entity_id, sequence, json.dumps(data)))
-        event_ids, entity_ids, sequences, datas = (list(column) for column in zip(*rows, strict=True))
+        event_ids, entity_ids, sequences, datas = (
+            list(column) for column in zip(*rows, strict=True)
+        )
         self.world.sql(
             "INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)"
             " SELECT e, brand_id, %s, n, s, d::jsonb FROM booking.webhook_endpoint,"

@@ -1,10 +1,10 @@
 """Receivers of webhooks on real sockets, which answer as a test tells them to.
 
-    with receiving() as receiver:
-        receiver.next(status(500), reset)          # the first two requests; then all is well again
-        receiver.always(hang)                      # from now on
-        receiver.decide = lambda request: …        # or one by one
-        receiver.url, receiver.got
+with receiving() as receiver:
+    receiver.next(status(500), reset)          # the first two requests; then all is well again
+    receiver.always(hang)                      # from now on
+    receiver.decide = lambda request: …        # or one by one
+    receiver.url, receiver.got
 """
 
 import asyncio
