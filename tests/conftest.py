@@ -26,6 +26,7 @@ from bookwell.settings import Settings
 from bookwell.storage.embedded import EmbeddedPostgres
 from bookwell.storage.migrate import migrate
 from clinic import Clinic, KeptWorld, kept_running
+from streams import LeavingStreams
 from world import World, populate
 
 TEMPLATE = "bookwell_template"
@@ -156,7 +157,7 @@ def clinic(server: EmbeddedPostgres, template: str) -> Iterator[Clinic]:
     with (
         clone(server, template) as url,
         kept_running(lambda: serving(settings_for(url))) as base_url,
-        httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http,
+        httpx.Client(base_url=base_url, timeout=30, transport=LeavingStreams()) as http,
     ):
         world = KeptWorld(**asdict(populate(url)))
         with world.connected():

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from matrix import Row, statuses
+from matrix import SEEN, Row, statuses
 from operations import Call
 from scenes import Scene
-from world import LOOP
+from world import LOOP, LOOPBIO
 
 
 def open_slots(dimension: str) -> Callable[[Scene, str], Call]:
@@ -31,6 +31,22 @@ def a_time_explained(dimension: str) -> Callable[[Scene, str], Call]:
     return prepare
 
 
+def open_times(dimension: str) -> Callable[[Scene, str], Call]:
+    """The stream of open times of one of the brand's, or of somebody else's."""
+
+    def prepare(scene: Scene, reach: str) -> Call:
+        is_provider = dimension == "id"
+        provider_id = scene.provider(reach) if is_provider else scene.clinic.provider(LOOP, LOOPBIO)
+        brand_id = LOOP if is_provider else scene.brand(reach)
+        return Call(
+            path=f"/v1/providers/{provider_id}/availability/stream",
+            token=scene.token,
+            query={"brand_id": brand_id, "day": "2030-01-01", "time_zone": "UTC"},
+        )
+
+    return prepare
+
+
 ROWS_OF_SEARCH: dict[tuple[str, str], Row] = {
     **{
         ("find_slots", dimension): Row(open_slots(dimension), theirs, theirs)
@@ -40,6 +56,10 @@ ROWS_OF_SEARCH: dict[tuple[str, str], Row] = {
             # As with list_visits: for nobody's patient, nothing is open.
             "patient_id": statuses(200, 200, 200, 200),
         }.items()
+    },
+    **{
+        ("stream_availability", dimension): Row(open_times(dimension), SEEN, SEEN)
+        for dimension in ("id", "brand_id")
     },
     ("explain_slot", "brand_id"): Row(
         a_time_explained("brand_id"), statuses(200, 200, 404, 404), statuses(200, 200, 404, 404)

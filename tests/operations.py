@@ -253,6 +253,29 @@ def _set_patient_regions(clinic: Clinic) -> Call:
     )
 
 
+def _of_time_zone(body: Mapping[str, Any] | None = None) -> Callable[[Clinic], Call]:
+    def prepare(clinic: Clinic) -> Call:
+        patient_id = clinic.patient().patient_id
+        path = f"/v1/patients/{patient_id}/time-zone"
+        return Call(path=path, token=clinic.world.staff, body=body, entity_id=patient_id)
+
+    return prepare
+
+
+_REMINDERS = [{"offset_minutes": 43_200, "channel": "sms", "template_key": "visit_ahead"}]
+
+
+def _set_reminder_rule(clinic: Clinic) -> Call:
+    body = {"visit_type": clinic.visit_type(), "reminders": _REMINDERS}
+    return Call(path="/v1/reminder-rules", token=clinic.world.admin, body=body)
+
+
+def _delete_reminder_rule(clinic: Clinic) -> Call:
+    call = _set_reminder_rule(clinic)
+    rule_id = clinic.call("PUT", call.path, call.body, token=call.token).json()["id"]
+    return Call(path=f"{call.path}/{rule_id}", token=call.token, entity_id=rule_id)
+
+
 def _week(**changes: object) -> dict[str, object]:
     hours = {"weekday": "monday", "start_time": "09:00", "end_time": "09:30"}
     return {"brand_id": LOOP, "time_zone": "UTC", "weekly": [hours], **changes}
@@ -427,6 +450,21 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "delete_licence": _of_licence(),
     "list_visits_at_risk": _read("/v1/licences/at-risk", brand_id=LOOP),
     "set_patient_regions": _set_patient_regions,
+    "list_reminder_rules": _read("/v1/reminder-rules", brand_id=LOOP),
+    "set_reminder_rule": _set_reminder_rule,
+    "delete_reminder_rule": _delete_reminder_rule,
+    "get_quiet_hours": _read("/v1/quiet-hours", brand_id=LOOP),
+    "set_quiet_hours": lambda clinic: Call(
+        path="/v1/quiet-hours",
+        token=clinic.world.admin,
+        body={"start_time": "21:00", "end_time": "08:00"},
+        entity_id=LOOP,
+    ),
+    "get_patient_time_zone": _of_time_zone(),
+    "set_patient_time_zone": _of_time_zone({"time_zone": "Europe/Berlin"}),
+    "list_visit_reminders": lambda clinic: Call(
+        path=f"/v1/visits/{clinic.visit()['id']}/reminders", token=clinic.world.staff
+    ),
     "get_patient_regions": lambda clinic: Call(
         path=f"/v1/admin/patients/{clinic.patient().patient_id}/regions",
         token=clinic.world.admin,
@@ -452,6 +490,13 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
     "cancel_booking": _cancel_booking,
     "list_own_bookings": lambda clinic: Call(path="/v1/bookings/me", token=clinic.patient().token),
     "list_events": _read("/v1/events"),
+    "stream_events": _read("/v1/events/stream"),
+    "stream_availability": _read(
+        "/v1/providers/prv_kim/availability/stream",
+        brand_id=LOOP,
+        day="2030-01-01",
+        time_zone="UTC",
+    ),
     "get_event_digest": _read("/v1/events/digest", day="2026-11-22"),
     "add_brand": _add_brand,
     "list_brands": _administer("/v1/admin/brands"),

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import httpx
+import requests
+from requests.adapters import HTTPAdapter
+
 PATIENCE_SECONDS = 10.0
 
 
@@ -45,7 +49,8 @@ class Stream:
         first, *lines = head.decode().split("\r\n")
         self.head, self.status = head.decode(), int(first.split()[1])
         self.headers = {
-            name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines)
+            name.lower(): value.strip()
+            for name, _, value in (each.partition(":") for each in lines)
         }
 
     def next(self, *, seconds: float = PATIENCE_SECONDS) -> Message:
@@ -124,3 +129,43 @@ def streaming(  # noqa: PLR0913 - as a request is
         stream = Stream(line)
         stream.read_head()
         yield stream
+
+
+def is_endless(content_type: str | None) -> bool:
+    return (content_type or "").startswith("text/event-stream")
+
+
+def begun(piece: bytes) -> bytes:
+    """How a stream begins, without the pause before coming back, which is a little random."""
+    return b"".join(line for line in piece.splitlines(True) if not line.startswith(b"retry: "))
+
+
+class LeavingStreams(httpx.HTTPTransport):
+    """Leaves a stream as soon as it has begun, so that a call of one has an end like any other."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if not is_endless(answer.headers.get("content-type")) or request.method == "HEAD":
+            return answer
+        piece = next(iter(answer.iter_raw()))
+        answer.close()
+        named = [
+            (name, v) for name, v in answer.headers.raw if name.lower() != b"transfer-encoding"
+        ]
+        return httpx.Response(answer.status_code, headers=named, content=begun(piece))
+
+
+class _Leaving(HTTPAdapter):
+    def send(self, request: Any, stream: bool = False, **more: Any) -> requests.Response:  # noqa: ARG002 - as it is called
+        answer = super().send(request, stream=True, **more)
+        if is_endless(answer.headers.get("Content-Type")):
+            answer._content = begun(next(answer.raw.stream()))  # noqa: SLF001 - it has no other place
+            answer.close()
+        return answer
+
+
+def leaving_session() -> requests.Session:
+    """The same for those who call with requests."""
+    session = requests.Session()
+    session.mount("http://", _Leaving())
+    return session

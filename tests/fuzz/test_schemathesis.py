@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from bookwell.domain.visit_types import LIMITS
 from clinic import Clinic
 from operations import DOCUMENT, OPERATIONS, Operation
+from streams import leaving_session
 from world import LOOP
 
 CHECKS = [
@@ -35,6 +36,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+SESSION = leaving_session()
 STEADY = hypothesis.settings(
     derandomize=True,
     max_examples=15,
@@ -148,7 +150,7 @@ def test_a_request_that_fits_the_document_is_answered_as_it_says(
     @hypothesis.given(case=strategy, data=st.data())
     def run(case: Any, data: st.DataObject) -> None:
         make_real(case, operation, known, data.draw)
-        answer = case.call(base_url=str(clinic.http.base_url), headers=headers)
+        answer = case.call(base_url=str(clinic.http.base_url), headers=headers, session=SESSION)
         case.validate_response(answer, checks=CHECKS, headers=headers)
         if answer.status_code == 400:
             field = answer.json()["details"]["field"]
@@ -179,7 +181,7 @@ def test_a_request_that_breaks_the_document_is_refused_as_it_says(
     @STEADY
     @hypothesis.given(case=strategy)
     def run(case: Any) -> None:
-        answer = case.call(base_url=str(clinic.http.base_url), headers=headers)
+        answer = case.call(base_url=str(clinic.http.base_url), headers=headers, session=SESSION)
         # A body of null is as good as none where none is needed.
         checks = CHECKS if case.body is None else [*CHECKS, negative_data_rejection]
         case.validate_response(answer, checks=checks, headers=headers)

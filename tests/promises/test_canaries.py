@@ -22,6 +22,7 @@ from clinic import Clinic, KeptWorld, Patient
 from commands import Running, running
 from conftest import clone
 from operations import DOCUMENT, OPERATIONS, PREPARE, Call, make
+from streams import LeavingStreams
 from world import LOOP, World, populate
 
 CANARY = "kanarienvogel"
@@ -76,7 +77,7 @@ def sing(folder: Path, world: KeptWorld, answers: list[httpx.Response]) -> Runni
         with httpx.Client(
             base_url=service.address(),
             timeout=30,
-            trust_env=False,
+            transport=LeavingStreams(),
             event_hooks={"response": [answers.append]},
         ) as http:
             clinic = Clinic(world, http)

@@ -47,6 +47,8 @@ EXCUSED = {
     "sweep_tests",
     "recall_freed_slots",
     "list_times_taken",
+    "next_brand_to_remind",
+    "claim_messages",
 }
 
 
@@ -84,6 +86,20 @@ def test_a_statement_is_used(name: str) -> None:
         ("get_visit", "visit_id_once"),
         ("recall_answer", "idempotency_key_once"),
         ("find_token", "token_hash_once"),
+        ("find_calendar_feed", "calendar_feed_secret_once"),
+        ("list_entries_of_provider", "visit_by_provider"),
+        ("list_entries_of_provider", "visit_cancelled_by_provider"),
+        ("list_entries_of_patient", "visit_by_patient"),
+        ("list_entries_of_patient", "office_hour_booking_by_patient"),
+        ("list_entries_of_coach", "office_hour_session_by_coach"),
+        ("list_entries_of_coach", "office_hour_booking_by_session"),
+        ("read_events", "event_position_once"),
+        ("read_events_of_entity", "event_sequence_once"),
+        ("read_events_of_patient", "event_sequence_once"),
+        ("read_event_day", "event_position_once"),
+        ("sweep_events", "event_position_once"),
+        ("sweep_events", "delivery_by_position"),
+        ("sweep_tests", "delivery_test"),
     ],
 )
 def test_what_is_asked_often_is_found_by_index(name: str, index: str, busy_url: str) -> None:
@@ -129,6 +145,22 @@ def busy_url(server_url: str, template: str) -> str:
             "INSERT INTO booking.token (token_hash, token_id, brand_id, role, subject, scopes)"
             " SELECT sha256(n::text::bytea), 'many_' || n, 'loop', 'staff', 'many', '{}'"
             " FROM generate_series(1, 3000) AS n"
+        )
+        connection.execute(
+            "INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)"
+            " SELECT 'evt_' || visit_id || n, brand_id, 'booking.visit.created.v1', visit_id, n,"
+            " jsonb_build_object('patient_id', patient_id)"
+            " FROM booking.visit, generate_series(1, 4) AS n"
+        )
+        connection.execute("SELECT booking.number_events(20000, 0)")
+        connection.execute(
+            "INSERT INTO booking.webhook_endpoint (endpoint_id, brand_id, url, event_types, format,"
+            " secret) VALUES ('whe_1', 'loop', 'https://example.com', '{}', 'standard', 'whsec_x')"
+        )
+        connection.execute(
+            "INSERT INTO booking.delivery (brand_id, endpoint_id, event_id, event_type, entity_id,"
+            " position, status, settled_at) SELECT 'loop', 'whe_1', event_id, event_type, entity_id,"
+            " CASE WHEN position % 100 > 0 THEN position END, 'delivered', now() FROM booking.event"
         )
         connection.execute("VACUUM ANALYZE")
     return url

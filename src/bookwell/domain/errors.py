@@ -8,7 +8,7 @@
       NotAcceptable                  it is there, in a form that the caller does not take
       Conflict                       a lost race or something that exists already
         SlotUnavailable, SeatUnavailable, TooManyHolds, AlreadyExists, IdempotencyKeyMismatch
-        TooManyCalendarFeeds
+        TooManyCalendarFeeds, TooManyWebhookEndpoints
         RuleBroken                   a booking rule stands between this time and a visit
         VisitsAffected               the change would leave visits behind
       HoldExpired, EventsGone        it was there, and its time is over
@@ -108,6 +108,12 @@ class TooManyCalendarFeeds(Conflict):
     """This calendar has as many addresses as it may."""
 
     code = "too_many_calendar_feeds"
+
+
+class TooManyWebhookEndpoints(Conflict):
+    """This brand has as many webhook endpoints as a brand may."""
+
+    code = "too_many_webhook_endpoints"
 
 
 class TooManyHolds(Conflict):
@@ -232,6 +238,12 @@ class DisruptionNotOpen(WrongState):
     """This disruption was committed or abandoned already."""
 
     code = "disruption_not_open"
+
+
+class WebhookEndpointDisabled(WrongState):
+    """Nothing is sent to this webhook endpoint while it is disabled."""
+
+    code = "webhook_endpoint_disabled"
 
 
 class VersionMismatch(WrongState):

@@ -32,6 +32,7 @@ After = Annotated[
     QueryParameter(
         ge=0,
         le=POSITION_MAX,
+        schema_extra={"minimum": 0},  # Litestar takes this 0 for none
         description="The place in the log to go on from: the `next_after` of the page before. "
         "Without it, from the oldest event that is kept.",
     ),

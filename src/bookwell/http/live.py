@@ -85,10 +85,11 @@ async def stream_events(
         QueryParameter(
             ge=0,
             le=POSITION_MAX,
+            schema_extra={"minimum": 0},  # Litestar takes this 0 for none
             description="The place in the log to go on from. Without it, from now on.",
         ),
     ] = None,
-    event_types: EventTypes = None,
+    type_: EventTypes = None,
     visit_id: Annotated[
         str | None, QueryParameter(pattern=VISIBLE, description="Only events of this visit.")
     ] = None,
@@ -107,7 +108,7 @@ async def stream_events(
         await call_of(request),
         wire=_WIRE,
         after=after if last_seen is None else last_seen,
-        event_types=event_types,
+        event_types=type_,
         visit_id=visit_id,
     )
     return Streamed(request, source, live.streams)

@@ -20,6 +20,10 @@ ADVICE = {
         "Do not repeat it with this token: its bearer may not do this, or it belongs to another "
         "brand. Compare the token's brand with `X-Brand-Id`, `brand_id` and the coach's brand."
     ),
+    "not_acceptable": (
+        "Ask for the stream with `Accept: text/event-stream`, or for the list beside it: "
+        "`GET /v1/events`, `GET /v1/slots`."
+    ),
     "not_found": (
         "Check the id and the brand. What belongs to another brand or another patient is answered "
         "exactly like what never was. An unknown path is answered with this code too."
