@@ -58,6 +58,9 @@ BODIES = {
     "choose_for_visit": "action",
     "add_licence": "region",
     "set_patient_regions": "regions",
+    "set_reminder_rule": "reminders",
+    "set_quiet_hours": "start_time",
+    "set_patient_time_zone": "time_zone",
 }
 # Those that change what is named, whatever that is.
 PARTIAL = ("change_visit_type", "set_visit_type_override", "change_licence", "create_calendar_feed")
@@ -84,6 +87,7 @@ PATHS = {
     "add_licence": "/v1/providers/prv_kim/licences",
     "change_licence": "/v1/providers/prv_kim/licences/lic_never",
     "set_patient_regions": "/v1/admin/patients/pat_never/regions",
+    "set_patient_time_zone": "/v1/patients/pat_never/time-zone",
 }
 
 

@@ -18,6 +18,7 @@ from matrix import ANY_PATIENT, Row, Statuses, statuses
 from matrix_of_calendars import ROWS_OF_CALENDARS
 from matrix_of_disruptions import ROWS_OF_DISRUPTIONS
 from matrix_of_events import ROWS_OF_EVENTS
+from matrix_of_reminders import ROWS_OF_REMINDERS
 from matrix_of_schedules import ROWS_OF_SCHEDULES
 from matrix_of_search import ROWS_OF_SEARCH
 from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
@@ -216,6 +217,7 @@ PATH_OF_VISIT = {
     "get_visit_calendar": "/calendar.ics",
     "cancel_visit": "/cancel",
     "quote_cancellation": "/cancel/quote",
+    "list_visit_reminders": "/reminders",
     "check_in_visit": "/check-in",
     "complete_visit": "/complete",
     "mark_no_show": "/no-show",
@@ -297,6 +299,7 @@ MATRIX: dict[tuple[str, str], Row] = {
         slot_of_a_known_provider, ANY_PATIENT, statuses(200, 200, 404, 404)
     ),
     **ROWS_OF_TYPES,
+    **ROWS_OF_REMINDERS,
     **ROWS_OF_SEARCH,
     **ROWS_OF_LICENCES,
     **ROWS_OF_SCHEDULES,

@@ -69,6 +69,10 @@ JOURNAL = {
     "change_licence": Leaves("licence.changed", "licence"),
     "delete_licence": Leaves("licence.deleted", "licence", is_gone=True),
     "set_patient_regions": Leaves("patient_regions.set", "patient_region"),
+    "set_reminder_rule": Leaves("reminder_rule.set", "reminder_rule"),
+    "delete_reminder_rule": Leaves("reminder_rule.deleted", "reminder_rule", is_gone=True),
+    "set_quiet_hours": Leaves("quiet_hours.set", "quiet_hours"),
+    "set_patient_time_zone": Leaves("patient.time_zone_set", "patient"),
     "open_disruption": Leaves("disruption.opened", "disruption"),
     "choose_for_visit": Leaves("disruption.chosen", "disruption"),
     "commit_disruption": Leaves(
@@ -110,6 +114,8 @@ TABLES = {
     "time_off": ("time_off", "time_off_id"),
     "disruption": ("disruption", "disruption_id"),
     "patient_region": ("patient_region", "patient_id"),
+    "reminder_rule": ("reminder_rule", "rule_id"),
+    "quiet_hours": ("quiet_hours", "brand_id"),
     "calendar_feed": ("calendar_feed", "feed_id"),
     "office_hour": ("office_hour", "office_hour_id"),
     "office_hour_booking": ("office_hour_booking", "booking_id"),
@@ -216,8 +222,9 @@ def test_every_change_has_its_place_in_the_journal() -> None:
     told = {leaves.event for leaves in JOURNAL.values() if leaves.event is not None}
 
     assert set(JOURNAL) == set(CHANGES)
-    elsewhere = {f"booking.visit.{verb}.v1" for verb in ("imported", "expired", "left_for_staff")}
-    assert told | elsewhere == set(EVENTS), "those three are tried where they live"
+    verbs = ("imported", "expired", "left_for_staff", "reminder_due")
+    elsewhere = {f"booking.visit.{verb}.v1" for verb in verbs}
+    assert told | elsewhere == set(EVENTS), "those four are tried where they live"
 
 
 @pytest.mark.parametrize("operation_id", CHANGES)
@@ -371,9 +378,18 @@ REPEATABLE = {
     "add_licence",
     "change_licence",
     "set_patient_regions",
+    "set_patient_time_zone",
     "rotate_calendar_feed",
     "add_office_hour",
     "link_patient",
+}
+
+
+# What makes a good body one that is refused, where nothing else does.
+SPOILT = {
+    "create_token": {"role": "king"},
+    "set_reminder_rule": {"visit_type": "never"},
+    "set_quiet_hours": {"end_time": "21:00"},
 }
 
 
@@ -387,8 +403,9 @@ def refused_call(clinic: Clinic, operation_id: str) -> Call:
         return Call(path=nobody, token=call.token, body=call.body)
     if operation_id == "create_calendar_feed":
         return Call(path=call.path, token=call.token, body={"provider_id": "prv_never"})
-    if operation_id == "create_token":
-        return Call(path=call.path, token=call.token, body={**(call.body or {}), "role": "king"})
+    if operation_id in SPOILT:
+        body = {**(call.body or {}), **SPOILT[operation_id]}
+        return Call(path=call.path, token=call.token, body=body)
     ok(make(clinic, operation_id, call), 201 if "201" in responses(operation_id) else 200)
     return call
 

@@ -93,7 +93,7 @@ class VisitReminderBody(Struct, kw_only=True):
 
 
 class VisitReminderList(Struct, kw_only=True):
-    """The reminders of a visit's start of today, the last one first, then of its earlier starts."""
+    """A visit's reminders as they are due, and behind them those of its earlier starts."""
 
     visit_id: str
     start_time: datetime

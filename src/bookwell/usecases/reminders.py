@@ -58,7 +58,10 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """A visit's reminders, those of its start of today first; `time_zone` is where they are due."""
+    """A visit's reminders in the order they are due, those of its earlier starts last.
+
+    `time_zone` is where they are due.
+    """
 
     visit_id: str
     starts_at: datetime
@@ -221,14 +224,15 @@ async def plan_of_visit(database: Database, call: Call, visit_id: str) -> Plan:
             visit.starts_at, at["booked_at"], rule.updated_at, quiet, zone_of(at["time_zone"])
         )
         ahead = _ahead(occasion, rule.reminders, settled, now=at["now"])
-    past = sorted((_settled(each) for each in settled), key=lambda each: each.due_at, reverse=True)
-    ahead.sort(key=lambda each: each.due_at, reverse=True)
-    found = [*ahead, *past]
+    found = [*ahead, *map(_settled, settled)]
     return Plan(
         visit_id=visit_id,
         starts_at=visit.starts_at,
         time_zone=at["time_zone"],
-        reminders=sorted(found, key=lambda each: each.starts_at != visit.starts_at),
+        reminders=sorted(
+            found,
+            key=lambda each: (each.starts_at != visit.starts_at, each.starts_at, each.due_at),
+        ),
     )
 
 
