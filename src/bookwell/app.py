@@ -23,6 +23,7 @@ from bookwell.gateways.introspection import Introspection
 from bookwell.http import (
     admin,
     calendars,
+    deliveries,
     disruptions,
     events,
     explain,
@@ -46,6 +47,7 @@ from bookwell.http import (
     visit_type_overrides,
     visit_types,
     visits,
+    webhooks,
 )
 from bookwell.http.bodies import JsonRequest
 from bookwell.http.edge import Edge
@@ -101,6 +103,8 @@ def routes(settings: Settings | None = None) -> Litestar:
             *office_hours.ROUTES,
             *events.ROUTES,
             *live.ROUTES,
+            *webhooks.ROUTES,
+            *deliveries.ROUTES,
             *calendars.ROUTES,
             *admin.ROUTES,
             *tokens.ROUTES,

@@ -81,6 +81,29 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
         return self.disabled_at is None and self.deleted_at is None
 
 
+class EndpointFields(Struct, frozen=True, kw_only=True):
+    """What is to be another of an endpoint; None stays."""
+
+    url: str | None = None
+    event_types: tuple[str, ...] | None = None
+    format: Format | None = None
+    is_enabled: bool | None = None
+
+    def of(self, before: WebhookEndpoint) -> "EndpointFields":
+        """All of them, as they are of the endpoint after this change."""
+        return EndpointFields(
+            url=before.url if self.url is None else self.url,
+            event_types=before.event_types if self.event_types is None else self.event_types,
+            format=before.format if self.format is None else self.format,
+            is_enabled=before.is_enabled if self.is_enabled is None else self.is_enabled,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """Those that are not None."""
+        return [name for name in self.__struct_fields__ if getattr(self, name) is not None]
+
+
 class Secrets(NamedTuple):
     """What an endpoint's deliveries are signed with; `previous` only while it is still good."""
 
@@ -104,7 +127,8 @@ class DeliveryAttempt(Struct, frozen=True, kw_only=True):
 class Delivery(Struct, frozen=True, kw_only=True):
     """One event on its way to one endpoint; `attempts` are those on record, first to last.
 
-    `position` is the event's place in its brand's log, None for a test.
+    `attempt_count` is one more while one is being made. `position` is the event's place in its
+    brand's log, None for a test.
     """
 
     delivery_no: int
@@ -116,7 +140,24 @@ class Delivery(Struct, frozen=True, kw_only=True):
     created_at: datetime
     settled_at: datetime | None
     next_attempt_at: datetime | None
+    attempt_count: int
     attempts: tuple[DeliveryAttempt, ...]
+
+
+class Stretch(Struct, frozen=True, kw_only=True):
+    """Which of a brand's events are to be sent again; what is None or empty sets no bound.
+
+    Positions are after and through, instants (of when it occurred) from and until, as they are said
+    everywhere. With `only_failed` those that the endpoint has taken, or that are on their way to
+    it, are left out: what failed, and what was never sent to it.
+    """
+
+    after_position: int | None = None
+    through_position: int | None = None
+    occurred_from: datetime | None = None
+    occurred_until: datetime | None = None
+    event_types: tuple[str, ...] = ()
+    only_failed: bool = False
 
 
 def secret_of(random_bytes: bytes) -> str:

@@ -44,6 +44,7 @@ CONFIG = OpenAPIConfig(
         Tag(name="reminders", description="When patients are reminded, and left in peace."),
         Tag(name="office hours", description="A coach's sessions, and the seats in them."),
         Tag(name="events", description="What happened, for other systems, in order."),
+        Tag(name="webhooks", description="Where events are sent, and what came of it."),
         Tag(name="calendars", description="Visits in the calendar of a phone or a laptop."),
         Tag(name="admin", description="The catalogue and our own tokens."),
         Tag(name="health", description="For load balancers."),

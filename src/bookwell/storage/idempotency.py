@@ -98,6 +98,12 @@ async def settle_refusal(connection: AnyConnection, call: Call, refusal: Refused
         await replay(connection, call)
 
 
+async def recall(connection: AnyConnection, call: Call) -> None:
+    """Raise what this key led to before, if it did: for what no transaction can undo."""
+    if call.key is not None:
+        await _replay_if_used(connection, call)
+
+
 async def replay(connection: AnyConnection, call: Call) -> None:
     """Raise what this key led to before: `Replayed`, or the refusal of then."""
     await _replay_if_used(connection, call)

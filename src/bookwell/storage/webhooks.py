@@ -4,8 +4,8 @@ A secret is kept as it is, because everything that is sent is signed with it. No
 who signs: `secrets_of`.
 """
 
-import hmac
 import secrets
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 
 import msgspec
@@ -15,8 +15,16 @@ from bookwell.domain.callers import Call
 from bookwell.domain.envelopes import Format
 from bookwell.domain.errors import NotFound
 from bookwell.domain.ids import WEBHOOK_ENDPOINT, new_id
-from bookwell.domain.webhooks import SECRET_BYTES, Secrets, WebhookEndpoint, secret_of
+from bookwell.domain.webhooks import (
+    SECRET_BYTES,
+    EndpointFields,
+    Secrets,
+    WebhookEndpoint,
+    secret_of,
+)
+from bookwell.storage.event_log import EVENTS_CHANNEL
 from bookwell.storage.statements import AnyConnection, statement
+from bookwell.storage.told_once import derived
 
 _lock_webhook_endpoints = statement("lock_webhook_endpoints")
 _count_webhook_endpoints = statement("count_webhook_endpoints")
@@ -27,6 +35,7 @@ _change_webhook_endpoint = statement("change_webhook_endpoint")
 _resume_deliveries = statement("resume_deliveries")
 _rotate_webhook_secret = statement("rotate_webhook_secret")
 _wait_for_numbering = statement("wait_for_numbering")
+_abandon_deliveries = statement("abandon_deliveries")
 _delete_webhook_endpoint = statement("delete_webhook_endpoint")
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
@@ -37,17 +46,14 @@ def new_secret() -> str:
     return secret_of(secrets.token_bytes(SECRET_BYTES))
 
 
-def derived_secret(call: Call, *, bearer: str) -> str:
-    """The signing secret that this call's idempotency key stands for, the same each time.
+def new_salt() -> str:
+    return secrets.token_urlsafe(16)
 
-    As a token's is derived (`storage.tokens.derived_secret`): a repeated request is told the secret
-    that the first one was told, though it has been changed since, and it need not be stored in its
-    answer.
-    """
-    assert call.key is not None, "without a key there is nothing to derive from"
-    parts = ("bookwell webhook secret", call.brand_id, call.key.key, call.key.route)
-    message = "\n".join(parts).encode() + b"\n" + call.key.fingerprint
-    return secret_of(hmac.digest(bearer.encode(), message, "sha256"))
+
+def derived_secret(call: Call, *, bearer: str, salt: str) -> str:
+    """The signing secret that this call's idempotency key and the salt stand for, each time."""
+    text = derived(call, bearer=bearer, purpose=f"webhook secret {salt}")
+    return secret_of(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
 async def lock(connection: AnyConnection, brand_id: str) -> None:
@@ -128,31 +134,29 @@ async def add(
 
 
 async def change(
-    connection: AnyConnection,
-    before: WebhookEndpoint,
-    *,
-    url: str,
-    event_types: Sequence[str],
-    form: Format,
-    is_enabled: bool,
+    connection: AnyConnection, before: WebhookEndpoint, said: EndpointFields
 ) -> WebhookEndpoint:
-    """The endpoint as it is now said to be. The caller holds the brand's lock.
+    """The endpoint as it is said to be, with every field. The caller holds the brand's lock.
 
     Enabled again, or with another URL, it starts afresh: what waits is due at once.
     """
+    assert said.event_types is not None, "every field is said"
     row = await _change_webhook_endpoint.row(
         connection,
         brand_id=before.brand_id,
         endpoint_id=before.endpoint_id,
-        url=url,
-        event_types=list(event_types),
-        format=form,
-        is_enabled=is_enabled,
+        url=said.url,
+        event_types=list(said.event_types),
+        format=said.format,
+        is_enabled=said.is_enabled,
     )
     assert row is not None, "it was read behind the brand's lock"
-    if is_enabled and (url != before.url or not before.is_enabled):
+    if said.is_enabled and (said.url != before.url or not before.is_enabled):
         await _resume_deliveries.run(
-            connection, brand_id=before.brand_id, endpoint_id=before.endpoint_id
+            connection,
+            brand_id=before.brand_id,
+            endpoint_id=before.endpoint_id,
+            channel=EVENTS_CHANNEL,
         )
     return _endpoint_from(row)
 
@@ -177,9 +181,9 @@ async def delete(connection: AnyConnection, before: WebhookEndpoint) -> WebhookE
     # Else events that are just getting their places would leave a delivery behind that nobody
     # sends and nobody gives up.
     await _wait_for_numbering.run(connection)
-    row = await _delete_webhook_endpoint.row(
-        connection, brand_id=before.brand_id, endpoint_id=before.endpoint_id
-    )
+    named = {"brand_id": before.brand_id, "endpoint_id": before.endpoint_id}
+    await _abandon_deliveries.run(connection, **named)
+    row = await _delete_webhook_endpoint.row(connection, **named)
     assert row is not None, "it was read behind the brand's lock"
     return _endpoint_from(row)
 

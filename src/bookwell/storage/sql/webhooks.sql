@@ -58,14 +58,24 @@ RETURNING endpoint_id, brand_id, url, event_types, format, created_at, updated_a
               AS previous_secret_until;
 
 -- name: resume_deliveries!
--- What somebody has in hand is theirs.
-UPDATE booking.delivery
-SET next_attempt_at = booking.now()
-WHERE brand_id = :brand_id
-    AND endpoint_id = :endpoint_id
-    AND status = 'pending'
-    AND next_attempt_at > booking.now()
-    AND (leased_until IS NULL OR leased_until <= booking.now());
+-- What somebody has in hand is theirs, and so is what they are just writing down.
+WITH later AS (
+    SELECT delivery_no
+    FROM booking.delivery
+    WHERE brand_id = :brand_id
+        AND endpoint_id = :endpoint_id
+        AND status = 'pending'
+        AND next_attempt_at > booking.now()
+        AND (leased_until IS NULL OR leased_until <= booking.now())
+    ORDER BY delivery_no
+    FOR UPDATE SKIP LOCKED
+), resumed AS (
+    UPDATE booking.delivery AS d
+    SET next_attempt_at = booking.now()
+    FROM later
+    WHERE d.delivery_no = later.delivery_no
+)
+SELECT pg_notify(:channel, '');
 
 -- name: rotate_webhook_secret^
 -- At most two are good at a time: what was the previous one until now is none any more.
@@ -85,12 +95,21 @@ RETURNING endpoint_id, brand_id, url, event_types, format, created_at, updated_a
 -- excused: events of all brands get their places in one transaction, and this waits for it
 SELECT pg_advisory_xact_lock(hashtext('booking.number_events'));
 
--- name: delete_webhook_endpoint^
-WITH abandoned AS (
-    UPDATE booking.delivery
-    SET status = 'abandoned', settled_at = booking.now(), leased_by = NULL, leased_until = NULL
+-- name: abandon_deliveries!
+-- Deliveries are locked in their order and before their endpoint, as by whoever sends them.
+WITH waiting AS (
+    SELECT delivery_no
+    FROM booking.delivery
     WHERE brand_id = :brand_id AND endpoint_id = :endpoint_id AND status = 'pending'
+    ORDER BY delivery_no
+    FOR UPDATE
 )
+UPDATE booking.delivery AS d
+SET status = 'abandoned', settled_at = booking.now(), leased_by = NULL, leased_until = NULL
+FROM waiting
+WHERE d.delivery_no = waiting.delivery_no;
+
+-- name: delete_webhook_endpoint^
 UPDATE booking.webhook_endpoint
 SET secret = NULL,
     previous_secret = NULL,
