@@ -26,7 +26,7 @@ from bookwell.storage.database import Database
 # Also without a notice: announcements can be lost.
 IDLE_SECONDS = 1.0
 # After a failure the next try comes so soon; nothing waits for long once the bus is back.
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 0.5
 # The same trouble is told again so often.
 TELL_SECONDS = 60.0
 BATCH_EVENTS = 500
@@ -79,11 +79,12 @@ class Publisher:
         """Publish until cancelled."""
         try:
             while True:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._is_woken.wait(), IDLE_SECONDS)
                 self._is_woken.clear()
                 if not await self._try():
                     await asyncio.sleep(AGAIN_SECONDS)
+                    continue
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._is_woken.wait(), IDLE_SECONDS)
         finally:
             await self._leave()
 
