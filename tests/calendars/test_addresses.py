@@ -91,9 +91,7 @@ def test_an_owner_has_so_many_feeds_and_a_revoked_one_makes_room(clinic: Clinic)
 
 
 @pytest.mark.parametrize("owner", ["coach_id", "patient_id"])
-def test_whoever_may_not_read_seats_gets_no_calendar_with_seats(
-    clinic: Clinic, owner: str
-) -> None:
+def test_whoever_may_not_read_seats_gets_no_calendar_with_seats(clinic: Clinic, owner: str) -> None:
     token = clinic.token("staff", clinic.new_id("staff"), scopes=["manage:visits"])
     ids = {"coach_id": clinic.provider(kind="coach"), "patient_id": clinic.patient().patient_id}
     feed = feed_of(clinic, **{owner: ids[owner]})
@@ -221,8 +219,7 @@ def test_another_token_of_the_same_caller_is_not_told_the_address(clinic: Clinic
     body = {"provider_id": clinic.provider()}
 
     first, other = (
-        clinic.post(FEEDS, body, token=token, headers={"Idempotency-Key": key})
-        for token in tokens
+        clinic.post(FEEDS, body, token=token, headers={"Idempotency-Key": key}) for token in tokens
     )
 
     refused(other, 409, MISMATCH)

@@ -98,7 +98,7 @@ def test_a_statement_is_used(name: str) -> None:
         ("read_events_of_patient", "event_sequence_once"),
         ("read_event_day", "event_position_once"),
         ("sweep_events", "event_position_once"),
-        ("sweep_events", "delivery_by_position"),
+        ("sweep_events", "delivery_by_age"),
         ("sweep_tests", "delivery_test"),
     ],
 )
@@ -161,6 +161,29 @@ def busy_url(server_url: str, template: str) -> str:
             "INSERT INTO booking.delivery (brand_id, endpoint_id, event_id, event_type, entity_id,"
             " position, status, settled_at) SELECT 'loop', 'whe_1', event_id, event_type, entity_id,"
             " CASE WHEN position % 100 > 0 THEN position END, 'delivered', now() FROM booking.event"
+        )
+        connection.execute(
+            "INSERT INTO booking.calendar_feed (feed_id, brand_id, owner_kind, patient_id, secret_hash)"
+            " SELECT 'cal_' || n, 'loop', 'patient', 'pat_' || 1 + n % 500, sha256(n::text::bytea)"
+            " FROM generate_series(1, 3000) AS n"
+        )
+        connection.execute(
+            "INSERT INTO booking.office_hour (office_hour_id, brand_id, provider_no, weekday, wall_from,"
+            " wall_until, time_zone, duration_minutes, capacity)"
+            " SELECT 'ofh_busy', 'loop', provider_no, 1, '00:00', '23:59', 'UTC', 10, 9"
+            " FROM booking.provider WHERE provider_id = 'coach_jo'"
+        )
+        connection.execute(
+            "WITH session AS ("
+            " INSERT INTO booking.office_hour_session (office_hour_id, starts_at, ends_at, brand_id,"
+            " provider_no, capacity, seats_taken) SELECT office_hour_id, t, t + interval '10 minutes',"
+            " brand_id, provider_no, 9, 1 FROM booking.office_hour, generate_series(1, 3000) AS n,"
+            " LATERAL (SELECT timestamptz '2030-01-01' + n * interval '15 minutes' AS t) AS at"
+            " WHERE office_hour_id = 'ofh_busy' RETURNING *)"
+            " INSERT INTO booking.office_hour_booking (booking_id, brand_id, office_hour_id, slot_at,"
+            " duration_minutes, patient_id, status)"
+            " SELECT 'ohb_' || row_number() OVER (), brand_id, office_hour_id, starts_at, 10,"
+            " 'pat_' || 1 + row_number() OVER () % 500, 'booked' FROM session"
         )
         connection.execute("VACUUM ANALYZE")
     return url

@@ -42,7 +42,7 @@ _TITLES = {
 # quarter of an hour ago. What is kept of so many is some 15 MB.
 _KEPT_MAX = 16_384
 # After so many entries, whoever else waits for this worker has a turn.
-_SLICE = 40
+_SLICE = 20
 
 _END = b"END:VCALENDAR\r\n"
 
