@@ -3,8 +3,9 @@
 import asyncio
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -15,7 +16,10 @@ from rich.console import Console
 
 from bookwell.cli.options import as_database_url
 from bookwell.processes.listening import CannotServe
-from bookwell.prove.faults import Faults
+from bookwell.prove.events.proof import prove_events as run_events_proof
+from bookwell.prove.events.record import write_record
+from bookwell.prove.events.run import EventsPlan
+from bookwell.prove.faults import Faults, Target
 from bookwell.prove.history import write_history
 from bookwell.prove.own_service import WORKERS
 from bookwell.prove.page import write_page
@@ -29,12 +33,16 @@ from bookwell.prove.report import Report
 TOKEN_VARIABLE = "BOOKWELL_PROVE_TOKEN"  # noqa: S105 - the name of a variable
 CLIENTS, CLIENTS_MAX = 16, 256
 SECONDS, SECONDS_MAX = 10.0, 3600.0
+CHANGES, CHANGES_MAX = 3000, 100_000
+EVENTS_SECONDS = 60.0
 SEED_MAX = 2**31
 EXIT_WRONG = 1
 # Where lines have no terminal to fit, they are as long as tables like.
 WIDTH = 110
 
-RESULTS, TARGET = "Results", "A service of your own"
+RESULTS, TARGET, FACTS = "Results", "A service of your own", "Facts"
+# Receivers of ours are on this machine.
+LOOPBACK = {"BOOKWELL_WEBHOOK_ALLOW_LOOPBACK": "1"}
 
 Url = Annotated[
     str | None,
@@ -69,7 +77,13 @@ Clients = Annotated[
     int, typer.Option(min=2, max=CLIENTS_MAX, metavar="N", help="How many race at once.")
 ]
 Seconds = Annotated[
-    float, typer.Option(min=0.5, max=SECONDS_MAX, metavar="SECONDS", help="For how long.")
+    float | None,
+    typer.Option(
+        min=0.5,
+        max=SECONDS_MAX,
+        metavar="SECONDS",
+        help=f"For how long ({SECONDS:g}; {EVENTS_SECONDS:g} with --events).",
+    ),
 ]
 Seed = Annotated[
     int | None,
@@ -87,6 +101,24 @@ Workers = Annotated[
 WithFaults = Annotated[
     bool,
     typer.Option("--faults", help="Kill the embedded service and its PostgreSQL again and again."),
+]
+Events = Annotated[
+    bool,
+    typer.Option(
+        "--events",
+        help="Whether every fact leaves, while workers are killed and receivers fail.",
+        rich_help_panel=FACTS,
+    ),
+]
+Changes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=CHANGES_MAX,
+        metavar="N",
+        help=f"How many changes there are to hear of ({CHANGES:,}).",
+        rich_help_panel=FACTS,
+    ),
 ]
 HistoryFile = Annotated[
     Path | None,
@@ -112,10 +144,12 @@ def prove(  # noqa: PLR0913 - a command has as many arguments as options
     token: Token = None,
     database_url: ItsDatabase = None,
     clients: Clients = CLIENTS,
-    seconds: Seconds = SECONDS,
+    seconds: Seconds = None,
     seed: Seed = None,
     workers: Workers = None,
     faults: WithFaults = False,
+    events: Events = False,
+    changes: Changes = None,
     history: HistoryFile = None,
     json: JsonFile = None,
     html: HtmlFile = None,
@@ -126,28 +160,58 @@ def prove(  # noqa: PLR0913 - a command has as many arguments as options
     office hours, all in a brand of their own. Then it looks for double bookings, lost bookings, and
     an order of the calls that explains every answer.
 
+    With --events they lead visits of two brands through their lives, and it looks whether webhooks,
+    the log and the live stream told of every change, in order, signed, and to nobody else.
+
     Exit code 0: nothing was found wrong. 1: something was; the report names the calls.
     """
     for path in (history, json, html):
         if path is not None and not path.absolute().parent.is_dir():
             raise CannotServe(f"There is no directory {path.parent} for {path.name}.")
     _check_options(url, token, database_url, workers=workers, faults=faults)
+    _check_events(url, events=events, changes=changes)
     if seed is None:
         seed = random.SystemRandom().randrange(SEED_MAX)
-    plan = Plan(clients=clients, seconds=seconds, seed=seed)
-    with _placed(url, token, database_url, workers) as place:
-        struck = Faults(place.service, seed) if faults and place.service else None
-        record, report = asyncio.run(run_proof(place, plan, faults=struck, announce=_announce))
+    write: Callable[[Path], None]
+    if events:
+        facts = EventsPlan(
+            clients=clients,
+            changes=changes or CHANGES,
+            seconds=seconds or EVENTS_SECONDS,
+            seed=seed,
+        )
+        write, report = _prove_events(facts, workers=workers, faults=faults)
+    else:
+        plan = Plan(clients=clients, seconds=seconds or SECONDS, seed=seed)
+        with _placed(url, token, database_url, workers) as place:
+            struck = Faults(place.service, seed) if faults and place.service else None
+            raced, report = asyncio.run(run_proof(place, plan, faults=struck, announce=_announce))
+        write = partial(write_history, history=raced)
     # First of all, so that a disk that is full costs nobody the report.
     _show(report)
     if history is not None:
-        write_history(history, record)
+        write(history)
     if html is not None:
         write_page(html, report)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     if not report.is_proven:
         raise typer.Exit(EXIT_WRONG)
+
+
+def _prove_events(
+    plan: EventsPlan, *, workers: int | None, faults: bool
+) -> tuple[Callable[[Path], None], Report]:
+    """Run the proof of events; answers what writes its record to a file, and its report."""
+    targets = tuple(Target) if faults else (Target.WORKER,)
+    _announce("Starting a fresh service")
+    with own_place(workers=workers or WORKERS, variables=LOOPBACK) as place:
+        assert place.service is not None, "it is our own"
+        struck = Faults(place.service, plan.seed, targets)
+        record, report = asyncio.run(
+            run_events_proof(place, plan, faults=struck, announce=_announce)
+        )
+    return partial(write_record, record=record), report
 
 
 def _check_options(
@@ -173,6 +237,13 @@ def _check_options(
         raise typer.BadParameter(f"--url needs a token, best in {TOKEN_VARIABLE}.")
     if workers is not None or faults:
         raise typer.BadParameter("--workers and --faults are for an embedded service only.")
+
+
+def _check_events(url: str | None, *, events: bool, changes: int | None) -> None:
+    if events and url is not None:
+        raise typer.BadParameter("--events is for an embedded service only: it kills its workers.")
+    if changes is not None and not events:
+        raise typer.BadParameter("--changes is for --events.")
 
 
 def _has_address(url: str) -> bool:

@@ -35,6 +35,35 @@ class CannotProve(Exception):
     """Says in one sentence why there is no race."""
 
 
+class Asking:
+    """Calls that must succeed before there can be a race."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def post(self, path: str, body: Json) -> Json:
+        """The answer to it. Raises CannotProve."""
+        return await self._ask("POST", path, body)
+
+    async def get(self, path: str) -> Json:
+        """The answer to it. Raises CannotProve."""
+        return await self._ask("GET", path, None)
+
+    async def _ask(self, method: str, path: str, body: Json | None) -> Json:
+        for _ in range(TRIES_MAX):
+            try:
+                response = await self._http.request(method, path, json=body)
+            except (httpx.TransportError, OSError) as error:
+                raise CannotProve(
+                    f"The service at {self._http.base_url} cannot be reached: "
+                    f"{error or type(error).__name__}."
+                ) from error
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
+        return _json_of(response, f"{method} {path}")
+
+
 async def arrange(http: httpx.AsyncClient, *, clients: int) -> World:
     """Make a brand of its own with providers, patients, slots and office hours for the clients.
 
@@ -44,7 +73,7 @@ async def arrange(http: httpx.AsyncClient, *, clients: int) -> World:
     now = datetime.now(UTC)
     brand_id = f"prove-{ULID()}".lower()
     http.headers["X-Brand-Id"] = brand_id
-    asking = _Asking(http)
+    asking = Asking(http)
     await asking.post("/v1/admin/brands", {"id": brand_id, "name": "bookwell prove"})
     day = (now + AHEAD).replace(hour=0, minute=0, second=0, microsecond=0)
     slots: list[OfferedSlot] = []
@@ -61,7 +90,7 @@ async def arrange(http: httpx.AsyncClient, *, clients: int) -> World:
         brand_id=brand_id,
         began_at=now,
         slots=slots,
-        sessions=await _office_hours(asking, f"{brand_id}-coach", day),
+        sessions=await office_hours(asking, f"{brand_id}-coach", day),
         patients=patients,
     )
 
@@ -74,16 +103,17 @@ def _parts_of(day: datetime) -> Iterator[tuple[datetime, datetime]]:
 
 
 async def _offer(
-    asking: "_Asking", brand_id: str, provider_id: str, starts_at: datetime, ends_at: datetime
+    asking: Asking, brand_id: str, provider_id: str, starts_at: datetime, ends_at: datetime
 ) -> OfferedSlot:
-    wanted = {"brand_id": brand_id, "start_time": _said(starts_at), "end_time": _said(ends_at)}
+    wanted = {"brand_id": brand_id, "start_time": said(starts_at), "end_time": said(ends_at)}
     slot = await asking.post(f"/v1/providers/{provider_id}/slots", wanted)
     return OfferedSlot(
         slot_id=slot["id"], provider_id=provider_id, starts_at=starts_at, ends_at=ends_at
     )
 
 
-async def _office_hours(asking: "_Asking", coach_id: str, day: datetime) -> list[OfferedSession]:
+async def office_hours(asking: Asking, coach_id: str, day: datetime) -> list[OfferedSession]:
+    """A coach with sessions on that day. Raises CannotProve."""
     coach = {"id": coach_id, "name": "Coach", "kind": "coach"}
     await asking.post("/v1/admin/providers", coach)
     rule = {
@@ -108,35 +138,9 @@ async def _office_hours(asking: "_Asking", coach_id: str, day: datetime) -> list
     ]
 
 
-def _said(instant: datetime) -> str:
+def said(instant: datetime) -> str:
+    """As the API takes it."""
     return instant.isoformat().replace("+00:00", "Z")
-
-
-class _Asking:
-    """Calls that must succeed before there can be a race."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self._http = http
-
-    async def post(self, path: str, body: Json) -> Json:
-        return await self._ask("POST", path, body)
-
-    async def get(self, path: str) -> Json:
-        return await self._ask("GET", path, None)
-
-    async def _ask(self, method: str, path: str, body: Json | None) -> Json:
-        for _ in range(TRIES_MAX):
-            try:
-                response = await self._http.request(method, path, json=body)
-            except (httpx.TransportError, OSError) as error:
-                raise CannotProve(
-                    f"The service at {self._http.base_url} cannot be reached: "
-                    f"{error or type(error).__name__}."
-                ) from error
-            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
-                break
-            await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
-        return _json_of(response, f"{method} {path}")
 
 
 def _json_of(response: httpx.Response, call: str) -> Json:

@@ -153,4 +153,6 @@ _REQUESTS: dict[Operation, Callable[[Attempt, str], Request]] = {
     Operation.READ: lambda a, _: ("GET", f"/v1/visits/{a.visit_id}", None),
     Operation.BOOK_SEAT: _book_seat,
     Operation.CANCEL_SEAT: lambda a, _: ("DELETE", f"/v1/bookings/{a.booking_id}", None),
+    Operation.CHECK_IN: lambda a, _: ("POST", f"/v1/visits/{a.visit_id}/check-in", None),
+    Operation.COMPLETE: lambda a, _: ("POST", f"/v1/visits/{a.visit_id}/complete", None),
 }

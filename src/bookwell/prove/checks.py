@@ -35,6 +35,8 @@ _REFUSALS = {
     Operation.READ: set[str](),
     Operation.BOOK_SEAT: {"slot_unavailable"},
     Operation.CANCEL_SEAT: {"booking_not_cancellable"},
+    Operation.CHECK_IN: set[str](),
+    Operation.COMPLETE: set[str](),
 }
 
 
@@ -49,8 +51,8 @@ def all_checks(history: History, found: Aftermath) -> list[Check]:
         _journal(found),
         linearizable(history),
         false_conflicts(history.world, attempts),
-        _answers(attempts),
-        _resolved(attempts),
+        answers_of_the_contract(attempts),
+        every_call_resolved(attempts),
         one_answer_a_key(attempts),
         _race(attempts),
     ]
@@ -128,7 +130,7 @@ def _journal(found: Aftermath) -> Check:
     )
 
 
-def _answers(attempts: Iterable[Attempt]) -> Check:
+def answers_of_the_contract(attempts: Iterable[Attempt]) -> Check:
     """Nobody heard anything that the contract does not name there, and no server error."""
     attempts = list(attempts)
     breaches = [
@@ -152,7 +154,7 @@ def _strange(attempt: Attempt) -> str | None:
     return f"{attempt.outcome.status if attempt.outcome else ''} {attempt.loss}"
 
 
-def _resolved(attempts: Iterable[Attempt]) -> Check:
+def every_call_resolved(attempts: Iterable[Attempt]) -> Check:
     """No call is left of which nobody knows what it did."""
     name = "every call resolved"
     writes = [each for each in attempts if each.key is not None]

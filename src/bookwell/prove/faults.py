@@ -8,7 +8,7 @@ fall while it is still getting up.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,13 +73,13 @@ class Blow:
         )
 
 
-def schedule(seed: int) -> Iterator[Planned]:
-    """Draw blows without end; of any four, counted from the first, each target has one."""
+def schedule(seed: int, targets: Sequence[Target] = tuple(Target)) -> Iterator[Planned]:
+    """Draw blows without end; counted from the first, each round has one for each target."""
     # Its own, so that what the clients draw from the seed does not depend on the faults.
     drawn = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
     is_first = True
     while True:
-        for target in drawn.sample(list(Target), len(Target)):
+        for target in drawn.sample(targets, len(targets)):
             in_calm = is_first or drawn.randrange(HARDSHIP) > 0
             pause = drawn.uniform(*(CALM_SECONDS if in_calm else HARD_SECONDS))
             yield Planned(target, pause, in_calm)
@@ -92,10 +92,13 @@ class Faults:
     At the end of the block the service is ready again.
     """
 
-    def __init__(self, service: OwnService, seed: int) -> None:
+    def __init__(
+        self, service: OwnService, seed: int, targets: Sequence[Target] = tuple(Target)
+    ) -> None:
         self.struck: list[Blow] = []
+        self.targets = tuple(targets)
         self._service = service
-        self._schedule = schedule(seed)
+        self._schedule = schedule(seed, targets)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="faults", daemon=True)

@@ -29,6 +29,9 @@ class Operation(StrEnum):
     READ = "read"
     BOOK_SEAT = "book_seat"
     CANCEL_SEAT = "cancel_seat"
+    # Nobody races for these; they are there so that there is more to tell.
+    CHECK_IN = "check_in"
+    COMPLETE = "complete"
 
 
 class OfferedSlot(Struct, frozen=True, kw_only=True):

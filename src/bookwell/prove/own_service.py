@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -52,10 +52,16 @@ SERVICE_LOG = "service.log"
 
 
 class OwnService:
-    """`bookwell serve` with some workers on an embedded PostgreSQL, all of it to be thrown away."""
+    """`bookwell serve` with some workers on an embedded PostgreSQL, all of it to be thrown away.
 
-    def __init__(self, *, workers: int = WORKERS) -> None:
+    `variables` are settings of the service as its environment has them.
+    """
+
+    def __init__(
+        self, *, workers: int = WORKERS, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._workers = workers
+        self._variables = dict(variables or {})
         self._undo = ExitStack()
         self._supervisor: subprocess.Popen[bytes] | None = None
         # Whoever starts it again from another thread must not do so after the end.
@@ -165,7 +171,7 @@ class OwnService:
             self._supervisor = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-P", "-m", "bookwell", "serve", f"--host={HOST}", *named],
                 cwd=self.folder,
-                env=_environment(),
+                env=_environment() | self._variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

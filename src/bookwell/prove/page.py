@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bookwell.prove.charts import SECOND_MS, latency_axis, latency_ends, latency_track, timeline
 from bookwell.prove.markup import Html, tag
-from bookwell.prove.report import Check, Fault, Latency, Report, Second, Tally
+from bookwell.prove.report import Check, Fault, Latency, Left, Report, Second, Tally
 
 # What a browser may load for this page: nothing. The style stands in it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -44,6 +44,7 @@ def page_of(report: Report) -> str:
         _figures(report),
         _checks(report),
         _race(report),
+        *([_sent(report.left)] if report.left else []),
         _latencies(report),
         _answers(report),
         _repeat(report),
@@ -65,12 +66,18 @@ def _verdict_of(report: Report) -> str:
 def _header(report: Report, verdict: str) -> Html:
     clients = _number_of(report.clients, "client", "clients")
     blows = _number_of(len(report.faults), "time", "times")
+    did = "raced" if report.left is None else "changed things"
     said = (
-        f"{clients} raced for {report.seconds:,.0f} seconds and made "
+        f"{clients} {did} for {report.seconds:,.0f} seconds and made "
         f"{_number_of(report.total.attempts, 'call', 'calls')}."
     )
-    if report.faults:
+    if report.left is not None and not report.left.has_every_fault:
+        said += f" Workers of the service were killed {blows} with SIGKILL."
+    elif report.faults:
         said += f" Parts of the service and its database were killed {blows} with SIGKILL."
+    if report.left is not None:
+        events = _number_of(report.left.events, "event", "events")
+        said += f" {events} left for {len(report.left.sent)} receivers that failed on purpose."
     began_at = report.began_at.astimezone(UTC)
     return tag(
         "header",
@@ -196,6 +203,24 @@ def _seconds_table(seconds: list[Second]) -> Html:
     return _table(("Second", "Calls", "Won", "No answer at first", "p99"), rows)
 
 
+def _sent(left: Left) -> Html:
+    rows = [
+        (
+            sent.name,
+            sent.brand_id,
+            *(f"{count:,}" for count in (sent.events, sent.requests, sent.taken)),
+            ", ".join(f"{name} {count:,}" for name, count in sent.conducts.items()),
+        )
+        for sent in left.sent
+    ]
+    names = ("Endpoint", "Brand", "Events", "Requests", "Taken", "What its receiver did")
+    return tag(
+        "section",
+        tag("h2", "What each endpoint was sent"),
+        _table(names, rows, text_columns=(0, 1, 5)),
+    )
+
+
 def _latencies(report: Report) -> Html:
     timed = [
         (tally.operation, tally.latency)
@@ -296,12 +321,17 @@ def _command_of(report: Report) -> str:
         "url": None if target.is_embedded else target.base_url,
         "workers": target.workers,
         "clients": report.clients,
-        "seconds": f"{report.seconds:g}",
+        "changes": report.left.changes if report.left else None,
+        "seconds": f"{report.left.planned_seconds if report.left else report.seconds:g}",
         "seed": report.seed,
     }
     words = [f"--{name} {value}" for name, value in options.items() if value is not None]
+    if report.left is not None:
+        words.insert(0, "--events")
+    if report.faults and (report.left is None or report.left.has_every_fault):
+        words.append("--faults")
     # A service of the operator's needs a token too, which is nobody else's business.
-    return " ".join(["bookwell prove", *words, *(["--faults"] if report.faults else [])])
+    return " ".join(["bookwell prove", *words])
 
 
 def _folded(summary: str, inside: Html) -> Html:

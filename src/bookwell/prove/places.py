@@ -1,7 +1,7 @@
 """Against what a race is run: a service somewhere, or one of our own that is thrown away after."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,13 +29,13 @@ class Place:
 
 
 @contextmanager
-def own_place(*, workers: int) -> Iterator[Place]:
+def own_place(*, workers: int, variables: Mapping[str, str] | None = None) -> Iterator[Place]:
     """A fresh embedded service; nothing is left of it at the end.
 
     Raises:
         CannotServe: It does not start; the message says why.
     """
-    with OwnService(workers=workers) as service:
+    with OwnService(workers=workers, variables=variables) as service:
         database_url = service.database_url
         yield Place(
             base_url=service.base_url,

@@ -7,19 +7,24 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bookwell.prove.report import Check, Latency, Report, Tally
+from bookwell.prove.report import Check, Latency, Left, Report, Tally
 
 _MARKS = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("?", "yellow")}
 _BARS = "▁▂▃▄▅▆▇█"
 # Below this, a figure of milliseconds has a digit after its point.
 _WHOLE_MS_FROM = 100
+# So much of a brand's id tells it from the other one.
+BRAND_WIDTH = 11
 _EDGE = (0, 0, 0, 2)
 
 
 def show_report(report: Report, console: Console) -> None:
     """Print it."""
     parts: list[RenderableType] = [_head(report), _operations(report), _losers(report)]
-    parts += [_seconds(report), *_faults(report), _checks(report.checks)]
+    parts += [_seconds(report), *_faults(report)]
+    if report.left is not None:
+        parts.append(_sent(report.left))
+    parts.append(_checks(report.checks))
     if report.named_calls:
         parts.append(_calls(report))
     parts.append(_verdict(report))
@@ -40,11 +45,16 @@ def _head(report: Report) -> RenderableType:
     return Group(
         Text.assemble(
             ("bookwell prove", "bold"),
-            f"   {report.clients} clients, {report.seconds:g} seconds, seed {report.seed}",
+            f"   {_changes(report)}{report.clients} clients, {report.seconds:g} seconds, "
+            f"seed {report.seed}",
         ),
         Text(" · ".join(where), style="dim"),
         Text(f"brand {target.brand_id}", style="dim"),
     )
+
+
+def _changes(report: Report) -> str:
+    return f"{report.left.changes:,} changes, " if report.left else ""
 
 
 def _operations(report: Report) -> Table:
@@ -79,6 +89,20 @@ def _latency(latency: Latency | None) -> Iterable[str]:
         return ("", "", "", "")
     values = (latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.longest_ms)
     return (f"{v:,.0f}" if v >= _WHOLE_MS_FROM else f"{v:.1f}" for v in values)
+
+
+def _sent(left: Left) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("endpoint")
+    for name in ("events", "requests", "taken"):
+        table.add_column(name, justify="right")
+    table.add_column("what its receiver did", style="dim", ratio=1, overflow="fold")
+    for sent in left.sent:
+        counts = (sent.events, sent.requests, sent.taken)
+        conducts = " · ".join(f"{count:,} {name}" for name, count in sent.conducts.items())
+        name = f"{sent.name}, {sent.brand_id[:BRAND_WIDTH]}…"
+        table.add_row(name, *(f"{count:,}" for count in counts), conducts)
+    return table
 
 
 def _losers(report: Report) -> Text:

@@ -103,12 +103,7 @@ def _report(
             database_version=found.database_version,
             brand_id=history.world.brand_id,
         ),
-        machine=Machine(
-            system=f"{platform.system()} {platform.machine()}",
-            processors=os.cpu_count() or 1,
-            python=platform.python_version(),
-            bookwell=__version__,
-        ),
+        machine=this_machine(),
         tallies=tallies(attempts),
         total=tally(TOTAL, attempts),
         timeline=timeline(attempts, plan.seconds),
@@ -117,6 +112,16 @@ def _report(
         named_calls={
             number: told(by_number[number], history.world.brand_id) for number in sorted(named)
         },
+    )
+
+
+def this_machine() -> Machine:
+    """Where this runs."""
+    return Machine(
+        system=f"{platform.system()} {platform.machine()}",
+        processors=os.cpu_count() or 1,
+        python=platform.python_version(),
+        bookwell=__version__,
     )
 
 

@@ -42,7 +42,7 @@ async def race(
     numbers = itertools.count(1)
     door.open()
     began_at = datetime.now(UTC)
-    async with _in_threads(beside or nullcontext()):
+    async with in_threads(beside or nullcontext()):
         await asyncio.gather(*(each.run(seconds, numbers, world.brand_id) for each in racers))
     attempts = [attempt for each in racers for attempt in each.attempts]
     attempts = await repeated(door, await _resolved(door, attempts), seed)
@@ -51,7 +51,7 @@ async def race(
 
 
 @asynccontextmanager
-async def _in_threads(beside: AbstractContextManager[object]) -> AsyncIterator[None]:
+async def in_threads(beside: AbstractContextManager[object]) -> AsyncIterator[None]:
     """As `with beside`, which may take its time to begin and to end while others go on."""
     await asyncio.to_thread(beside.__enter__)
     try:

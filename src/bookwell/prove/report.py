@@ -86,6 +86,35 @@ class Fault(Struct, frozen=True, kw_only=True):
     healed_at: float | None = None
 
 
+class Sent(Struct, frozen=True, kw_only=True):
+    """What one webhook endpoint was sent: so many events, in so many requests.
+
+    `conducts` counts what its receiver did with the requests, by name.
+    """
+
+    name: str
+    brand_id: str
+    events: int
+    requests: int
+    taken: int
+    conducts: dict[str, int]
+
+
+class Left(Struct, frozen=True, kw_only=True):
+    """How facts left in a run of `--events`: what was asked for, and what each endpoint was sent.
+
+    `drained_seconds` is from the last fault until everything had left; None where it never had.
+    """
+
+    changes: int
+    planned_seconds: float
+    # Whether not only workers were killed.
+    has_every_fault: bool
+    events: int
+    sent: list[Sent]
+    drained_seconds: float | None
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """Everything that is said of a run."""
 
@@ -103,6 +132,8 @@ class Report(Struct, frozen=True, kw_only=True):
     faults: list[Fault]
     # The calls that checks name, one sentence each, by number.
     named_calls: dict[int, str]
+    # Of a run of `--events` only.
+    left: Left | None = None
 
     @property
     def is_proven(self) -> bool:

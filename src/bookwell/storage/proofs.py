@@ -9,6 +9,8 @@ _list_overlapping_visits = statement("list_overlapping_visits")
 _list_proven_seats = statement("list_proven_seats")
 _list_proven_sessions = statement("list_proven_sessions")
 _list_proven_journal = statement("list_proven_journal")
+_list_proven_events = statement("list_proven_events")
+_count_proven_events = statement("count_proven_events")
 
 
 async def visits(connection: AnyConnection, brand_id: str) -> list[Record]:
@@ -35,6 +37,18 @@ async def sessions(connection: AnyConnection, brand_id: str) -> list[Record]:
 async def journal(connection: AnyConnection, brand_id: str) -> list[Record]:
     """How often events and audit rows tell of each visit and seat of the brand."""
     return await _list_proven_journal.rows(connection, brand_id=brand_id)
+
+
+async def events(connection: AnyConnection, brand_id: str) -> list[Record]:
+    """Every event of the brand."""
+    return await _list_proven_events.rows(connection, brand_id=brand_id)
+
+
+async def event_counts(connection: AnyConnection, brand_id: str) -> tuple[dict[str, int], int]:
+    """How many events of each type the brand has, and how many deliveries are still to be made."""
+    rows = await _count_proven_events.rows(connection, brand_id=brand_id)
+    pending: int = rows[0]["pending_count"] if rows else 0
+    return {row["event_type"]: row["event_count"] for row in rows}, pending
 
 
 def version(connection: AnyConnection) -> str:

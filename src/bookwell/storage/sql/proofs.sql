@@ -60,3 +60,19 @@ FROM entities
 LEFT JOIN events USING (entity_id)
 LEFT JOIN audits USING (entity_id)
 ORDER BY entity_id;
+
+-- name: list_proven_events
+-- Every event of the brand as its row stands.
+SELECT event_id, event_type, brand_id, entity_id, sequence, position, occurred_at, data
+FROM booking.event
+WHERE brand_id = :brand_id
+ORDER BY event_no;
+
+-- name: count_proven_events
+-- How many events of each type the brand has, and how many deliveries are still to be made.
+SELECT event_type, count(*) AS event_count,
+       (SELECT count(*) FROM booking.delivery WHERE brand_id = :brand_id AND status = 'pending')
+           AS pending_count
+FROM booking.event
+WHERE brand_id = :brand_id
+GROUP BY event_type;

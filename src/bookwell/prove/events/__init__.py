@@ -1,0 +1,1 @@
+"""`bookwell prove --events`: whether every fact leaves, once or again but never not, in order."""
