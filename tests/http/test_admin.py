@@ -164,7 +164,12 @@ def test_a_token_that_was_issued_is_good_at_once_and_its_secret_is_told_once(
 def test_a_token_has_its_roles_usual_scopes_where_none_are_named(clinic: Clinic) -> None:
     issued = ok(admin(clinic, "tokens", {"role": "patient", "subject": "sub-ada"}), 201)
 
-    assert issued["scopes"] == ["manage:visits", "read:slots", "manage:bookings"]
+    assert issued["scopes"] == [
+        "manage:visits",
+        "read:slots",
+        "manage:bookings",
+        "read:events",
+    ]
     assert issued["expires_at"] is None
 
 

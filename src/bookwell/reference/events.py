@@ -7,17 +7,52 @@ from typing import get_type_hints
 from msgspec import Struct
 
 from bookwell.domain.events import EVENTS
+from bookwell.http.openapi_webhooks import HEADERS
 from bookwell.reference.markdown import anchor, code, fence, page, prose, table
 
 _INTRODUCTION = """\
 A change and its event are written in one transaction: neither is ever there without the other. An
-event carries ids and times, and never what somebody wrote. In this version events lie in the table
-`booking.event`; how to read them is in [follow-events.md](../how-to/follow-events.md).
+event carries ids and times, and never what somebody wrote. It is read with `GET /v1/events`
+([follow-events.md](../how-to/follow-events.md)), and is the same on the stream, in a webhook and on
+the bus. The schemas of the whole bodies stand in the OpenAPI document's `webhooks`."""
 
-`data` is the object below. Beside it a row has `event_no` (the order in which rows were given
-numbers), `event_id`, `brand_id`, `event_type`, `entity_id` (the visit, slot or booking it is
-about), `sequence` (1, 2, 3, … for each entity, without a gap; for a visit and for a schedule it is
-its version) and `occurred_at`."""
+_BODY = """\
+## The body
+
+The fields of every event; `data` is the fact itself, as the sections below have it.
+
+| Field | Type | Meaning |
+| --- | --- | --- |
+| `id` | text | The event. It is the same wherever and however often the event comes. |
+| `type` | text | What happened: one of those above. |
+| `occurred_at` | instant | When. |
+| `brand_id` | text | Whose it is. |
+| `sequence` | number | 1, 2, 3, … for the thing it is about, without a gap. |
+| `position` | number | Its place in the brand's log: 1, 2, 3, … without a gap. |
+| `data` | object | The fact. |
+
+The `sequence` of a visit's or a schedule's event is the thing's version. A test of a webhook has
+the `position` 0: it is not in the log.
+
+As a CloudEvent (1.0, JSON) an event has `specversion`, `id`, `source` (`/brands/` and the brand),
+`type`, `subject` (the id of the thing it is about), `time`, `datacontenttype`, `data`, and the
+extensions `brandid`, `sequence` and `entitysequence`. There `sequence` is the position in the log
+in 19 digits, so that text sorts as numbers do, and `entitysequence` is what `sequence` is above."""
+
+_PROMISES = """\
+## Promises
+
+- **Complete.** An event is in the log exactly when its change is committed, and it gets its place
+  after that. Who has read up to a place has everything up to there: nothing appears below it later.
+- **In order.** The events of one visit (slot, booking, schedule) have ascending positions, and the
+  `sequence` has no gap. Between things the order of the log is about that of the commits.
+- **Once in the log, at least once elsewhere.** A webhook and the bus may repeat an event after a
+  failure, with the same `id`. Throw away what you have by `id`, or by `sequence` per thing.
+- **Never changed.** An event stays as it was written. After `BOOKWELL_EVENTS_KEPT_DAYS` it is
+  deleted, oldest first; asking for what is gone is 410
+  [`events_gone`](errors.md#events_gone). What is still to be delivered or published is kept longer.
+- **Growing.** A later version may add fields and types. A field is neither removed nor renamed:
+  that would be a `.v2`. Ignore what you do not know."""
 
 # Each field of any event: what it means, and what it may look like.
 FIELDS = {
@@ -111,7 +146,17 @@ def events_page() -> str:
         ),
     )
     sections = [_section(name, fact) for name, fact in EVENTS.items()]
-    return page("Events", "`domain/events.py`", _INTRODUCTION, overview, *sections)
+    return page(
+        "Events",
+        "`domain/events.py`",
+        _INTRODUCTION,
+        overview,
+        _BODY,
+        _PROMISES,
+        "## The headers of a webhook",
+        table(["Header", "Meaning"], ([code(name), text] for name, text in HEADERS.items())),
+        *sections,
+    )
 
 
 def _section(name: str, fact: type[Struct]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 from msgspec import Struct
 
-from bookwell.domain.callers import ADMIN_SCOPE, SCOPES, Call, Role
+from bookwell.domain.callers import ADMIN_SCOPE, EVENTS_SCOPE, SCOPES, Call, Role
 from bookwell.domain.errors import IdempotencyKeyMismatch, InvalidInput, NotFound
 from bookwell.storage import catalog, idempotency, journal, tokens
 from bookwell.storage.database import Database
@@ -18,9 +18,9 @@ from bookwell.usecases.paging import Page
 
 # What a role's token may do when nobody says otherwise.
 DEFAULT_SCOPES: dict[Role, tuple[str, ...]] = {
-    Role.PATIENT: ("manage:visits", "read:slots", "manage:bookings"),
-    Role.STAFF: ("manage:visits", "manage:slots", "manage:bookings"),
-    Role.SERVICE: ("manage:visits", "manage:slots", "manage:bookings"),
+    Role.PATIENT: ("manage:visits", "read:slots", "manage:bookings", EVENTS_SCOPE),
+    Role.STAFF: ("manage:visits", "manage:slots", "manage:bookings", EVENTS_SCOPE),
+    Role.SERVICE: ("manage:visits", "manage:slots", "manage:bookings", EVENTS_SCOPE),
 }
 
 

@@ -16,38 +16,49 @@ WITH turn AS MATERIALIZED (
     FROM (SELECT pg_try_advisory_xact_lock(hashtext('booking.sweep_events')) AS is_ours) AS lock
     JOIN booking.event_log AS l ON lock.is_ours AND l.brand_id = :brand_id
 ), looked_at AS MATERIALIZED (
-    SELECT e.position,
-           e.occurred_at < booking.now() - :kept_for::interval
-           AND NOT EXISTS (
-               SELECT
-               FROM booking.delivery AS d
-               WHERE d.brand_id = :brand_id AND d.position = e.position AND d.status = 'pending')
-           AND (NOT :is_published::boolean OR e.position <= coalesce(
-               (SELECT b.position FROM booking.bus_bookmark AS b WHERE b.brand_id = :brand_id), 0))
-               AS may_go
-    FROM booking.event AS e
-    WHERE e.brand_id = :brand_id AND e.position >= (SELECT kept_from FROM turn)
-    ORDER BY e.position
+    SELECT position, occurred_at
+    FROM booking.event
+    WHERE brand_id = :brand_id AND position >= (SELECT kept_from FROM turn)
+    ORDER BY position
     LIMIT :row_limit
+), first_to_stay AS MATERIALIZED (
+    -- Of several reasons, the one that comes first.
+    SELECT least(
+        (SELECT min(position)
+         FROM looked_at
+         WHERE occurred_at >= booking.now() - :kept_for::interval),
+        (SELECT min(position)
+         FROM booking.delivery
+         WHERE brand_id = :brand_id
+             AND position >= (SELECT kept_from FROM turn)
+             AND position <= (SELECT max(position) FROM looked_at)
+             AND status = 'pending'),
+        CASE WHEN :is_published::boolean THEN coalesce(
+            (SELECT position FROM booking.bus_bookmark WHERE brand_id = :brand_id), 0) + 1 END
+        ) AS position
 ), going AS MATERIALIZED (
-    SELECT position
+    SELECT count(*) AS event_count, max(looked_at.position) AS last_position
     FROM looked_at
-    WHERE position < coalesce(
-        (SELECT min(position) FROM looked_at WHERE NOT may_go), 'infinity'::float8)
+    LEFT JOIN first_to_stay ON true
+    WHERE first_to_stay.position IS NULL OR looked_at.position < first_to_stay.position
 ), log AS (
     UPDATE booking.event_log
-    SET kept_from = (SELECT max(position) + 1 FROM going)
-    WHERE brand_id = :brand_id AND EXISTS (SELECT FROM going)
+    SET kept_from = going.last_position + 1
+    FROM going
+    WHERE brand_id = :brand_id AND going.event_count > 0
 ), delivery AS (
-    DELETE FROM booking.delivery AS d
-    USING going
-    WHERE d.brand_id = :brand_id AND d.position = going.position AND d.status <> 'pending'
+    DELETE FROM booking.delivery
+    WHERE brand_id = :brand_id
+        AND position >= (SELECT kept_from FROM turn)
+        AND position <= (SELECT last_position FROM going)
+        AND status <> 'pending'
 ), event AS (
-    DELETE FROM booking.event AS e
-    USING going
-    WHERE e.brand_id = :brand_id AND e.position = going.position
+    DELETE FROM booking.event
+    WHERE brand_id = :brand_id
+        AND position >= (SELECT kept_from FROM turn)
+        AND position <= (SELECT last_position FROM going)
 )
-SELECT count(*) FROM going;
+SELECT event_count FROM going;
 
 -- name: sweep_tests!
 -- excused: every brand's tests grow old
