@@ -59,8 +59,8 @@ def by_icalendar(content: bytes) -> list[Read]:
         Read(
             uid=str(event["UID"]),
             summary=str(event["SUMMARY"]),
-            starts_at=event["DTSTART"].dt,
-            ends_at=event["DTEND"].dt,
+            starts_at=event.decoded("DTSTART"),
+            ends_at=event.decoded("DTEND"),
             status=str(event["STATUS"]),
         )
         for event in calendar.walk("VEVENT")
@@ -142,8 +142,8 @@ def fetched(clinic: Clinic, feed: dict[str, Any], **headers: str) -> httpx.Respo
     return clinic.http.get(path_of(feed), headers=named)
 
 
-def events_of(clinic: Clinic, feed: dict[str, Any]) -> list[icalendar.Event]:
+def events_of(clinic: Clinic, feed: dict[str, Any]) -> list[icalendar.Component]:
     """The events in the calendar of this address."""
     answer = fetched(clinic, feed)
     assert answer.status_code == 200, answer.text
-    return list(icalendar.Calendar.from_ical(answer.content).walk("VEVENT"))
+    return icalendar.Calendar.from_ical(answer.content).walk("VEVENT")

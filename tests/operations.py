@@ -5,7 +5,7 @@ through these; an operation without one fails them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -13,6 +13,8 @@ import httpx
 from bookwell.app import routes
 from bookwell.http.openapi import document_of
 from clinic import Clinic, later, monday_morning, said
+from operations_of_calendars import PREPARE_CALENDARS
+from ready_call import Call as Call  # noqa: PLC0414 - so mypy knows that it is offered here
 from world import LOOP
 
 DOCUMENT = document_of(routes())
@@ -51,17 +53,6 @@ def operations_of(document: Mapping[str, Any]) -> dict[str, Operation]:
 
 
 OPERATIONS = operations_of(DOCUMENT)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A call ready to be made; `entity_id` is what it changes, where that is known before."""
-
-    path: str
-    token: str
-    body: Mapping[str, Any] | None = None
-    query: Mapping[str, Any] = field(default_factory=dict)
-    entity_id: str | None = None
 
 
 def make(clinic: Clinic, operation_id: str, call: Call, **headers: str) -> httpx.Response:
@@ -317,25 +308,20 @@ def _open_disruption(clinic: Clinic) -> Call:
     return Call(path=path, token=clinic.world.staff, body={"brand_id": LOOP, **out})
 
 
-def _calendar_feed(clinic: Clinic) -> dict[str, Any]:
-    """A feed of a provider's own, as the answer that tells its address."""
-    body = {"provider_id": clinic.provider()}
-    feed: dict[str, Any] = clinic.post("/v1/calendar-feeds", body).json()
-    return feed
+def _add_webhook_endpoint(clinic: Clinic) -> Call:
+    """The brand's first: a brand has so many and no more."""
+    clinic.world.sql("UPDATE booking.webhook_endpoint SET deleted_at = now()")
+    body = {"url": "https://receiver.invalid/hook", "event_types": ["booking.visit.imported.v1"]}
+    return Call(path="/v1/webhook-endpoints", token=clinic.world.admin, body=body)
 
 
-def _of_calendar_feed(verb: str = "") -> Callable[[Clinic], Call]:
+def _of_endpoint(verb: str = "", body: Mapping[str, Any] | None = None) -> Callable[[Clinic], Call]:
     def prepare(clinic: Clinic) -> Call:
-        feed_id = _calendar_feed(clinic)["id"]
-        path = f"/v1/calendar-feeds/{feed_id}{verb}"
-        return Call(path=path, token=clinic.world.staff, entity_id=feed_id)
+        endpoint_id = clinic.endpoint()
+        path = f"/v1/webhook-endpoints/{endpoint_id}{verb}"
+        return Call(path=path, token=clinic.world.admin, body=body, entity_id=endpoint_id)
 
     return prepare
-
-
-def _read_calendar(clinic: Clinic) -> Call:
-    path = "/calendars/" + _calendar_feed(clinic)["url"].rpartition("/")[2]
-    return Call(path=path, token=clinic.world.staff)
 
 
 def _of_disruption(verb: str = "") -> Callable[[Clinic], Call]:
@@ -469,15 +455,7 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
         path=f"/v1/admin/patients/{clinic.patient().patient_id}/regions",
         token=clinic.world.admin,
     ),
-    "create_calendar_feed": lambda clinic: Call(
-        path="/v1/calendar-feeds",
-        token=clinic.world.staff,
-        body={"provider_id": clinic.provider()},
-    ),
-    "list_calendar_feeds": _read("/v1/calendar-feeds", brand_id=LOOP),
-    "rotate_calendar_feed": _of_calendar_feed("/rotate"),
-    "revoke_calendar_feed": _of_calendar_feed(),
-    "read_calendar": _read_calendar,
+    **PREPARE_CALENDARS,
     "get_visit_calendar": _of_visit("calendar.ics"),
     "add_office_hour": lambda clinic: Call(
         path=f"/v1/coaches/{clinic.provider(kind='coach')}/office-hours",
@@ -497,6 +475,15 @@ PREPARE: dict[str, Callable[[Clinic], Call]] = {
         day="2030-01-01",
         time_zone="UTC",
     ),
+    "add_webhook_endpoint": _add_webhook_endpoint,
+    "list_webhook_endpoints": _administer("/v1/webhook-endpoints"),
+    "get_webhook_endpoint": _of_endpoint(),
+    "change_webhook_endpoint": _of_endpoint(body={"is_enabled": False}),
+    "delete_webhook_endpoint": _of_endpoint(),
+    "rotate_webhook_secret": _of_endpoint("/rotate-secret", {"overlap_minutes": 60}),
+    "list_deliveries": _of_endpoint("/deliveries"),
+    "replay_events": _of_endpoint("/replay", {"only_failed": True}),
+    "test_webhook_endpoint": _of_endpoint("/test"),
     "get_event_digest": _read("/v1/events/digest", day="2026-11-22"),
     "add_brand": _add_brand,
     "list_brands": _administer("/v1/admin/brands"),

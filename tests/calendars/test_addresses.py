@@ -378,13 +378,13 @@ async def test_addresses_begin_with_the_public_url_and_visits_link_to_their_call
         serving(settings) as base_url,
         httpx.AsyncClient(base_url=base_url, timeout=30, trust_env=False) as client,
     ):
-        as_staff = {"headers": headers(world.staff)}
+        client.headers = httpx.Headers(headers(world.staff))
         slot_id = world.add_slot(world.at(9))
-        visit = (await client.post("/v1/visits", json=world.book(slot_id), **as_staff)).json()
-        feed = (await client.post(FEEDS, json={"provider_id": "prv_kim"}, **as_staff)).json()
+        visit = (await client.post("/v1/visits", json=world.book(slot_id))).json()
+        feed = (await client.post(FEEDS, json={"provider_id": "prv_kim"})).json()
         path = feed["url"].removeprefix("https://booking.example.org/clinic")
         linked = await client.get(path)
-        await client.post(f"/v1/visits/{visit['id']}/cancel", **as_staff)
+        await client.post(f"/v1/visits/{visit['id']}/cancel")
         cancelled = await client.get(path)
 
     assert path.startswith("/calendars/")
