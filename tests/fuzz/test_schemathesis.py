@@ -65,6 +65,8 @@ NOT_IN_WORDS = {
     "visit_type",  # it is one of the brand's
     *LIMITS,  # as expires_in
     "amount_minor",
+    "offset_minutes",
+    "reminders",  # no two of one offset
     "slot_id",  # only a visit that moves has one
     "reason",  # and only one that is cancelled has this
     "provider_id",  # one of three ids is named, and no two of them
@@ -76,7 +78,7 @@ NOT_IN_WORDS = {
     "body",  # the documentation lets bodies be absent that have required fields
 }
 # A field of an item is named with its place, as in slots[3].start_time.
-ITEM = re.compile(r"^(slots\[\d+\]|regions\[\d+\]|late_cancel_price)\.")
+ITEM = re.compile(r"^(slots\[\d+\]|regions\[\d+\]|reminders\[\d+\]|late_cancel_price)\.")
 
 
 def without_brand_header(document: Mapping[str, Any]) -> dict[str, Any]:
