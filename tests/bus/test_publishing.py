@@ -12,6 +12,7 @@ from nats.js.api import DiscardPolicy, StorageType
 from bookwell.domain.envelopes import Format
 from bookwell.gateways.bus import DUPLICATE_SECONDS, BusUnavailable
 from bookwell.storage import bus as bookmarks
+from bookwell.storage import event_retention
 from bookwell.usecases.bus import BATCH_EVENTS, Publisher
 from nats_servers import NatsServer, assert_complete
 from world import LOOP, LOOPBIO, World
@@ -193,6 +194,26 @@ async def test_a_log_that_is_wholly_gone_leaves_nothing_to_do(
         await new_publisher().publish_waiting()
 
     assert bookmark_of(world) == 20
+
+
+async def test_no_event_is_swept_from_the_log_before_it_is_published(
+    world: World, new_publisher: NewPublisher
+) -> None:
+    write_visits(world, visits=3)
+    await new_publisher().publish_waiting()
+    write_visits(world, visits=4)
+    world.shift_clock(timedelta(days=400))
+    connection = await asyncpg.connect(world.database_url)
+
+    gone = [
+        await event_retention.sweep(
+            connection, brand_id=LOOP, kept_for=timedelta(days=90), is_published=is_published
+        )
+        for is_published in (True, True, False)
+    ]
+
+    assert gone == [3, 0, 4]
+    await connection.close()
 
 
 async def test_the_lag_counts_what_waits_and_how_long_the_oldest_has(

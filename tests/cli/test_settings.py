@@ -45,6 +45,9 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
         ("BOOKWELL_HOLDS_MAX", "0", "BOOKWELL_HOLDS_MAX must be 1 or more."),
         ("BOOKWELL_DRAIN_SECONDS", "-1", "BOOKWELL_DRAIN_SECONDS must be 0 or more."),
         ("BOOKWELL_LOG_LEVEL", "loud", "BOOKWELL_LOG_LEVEL must be one of debug, info, warning, error."),
+        ("BOOKWELL_NATS_STREAM", "a.b", "BOOKWELL_NATS_STREAM must be 1 to 64 letters, digits, _ or -."),
+        ("BOOKWELL_NATS_SUBJECT_PREFIX", ">", "BOOKWELL_NATS_SUBJECT_PREFIX must be 1 to 64 letters, digits, _ or -."),
+        ("BOOKWELL_NATS_FORMAT", "xml", "BOOKWELL_NATS_FORMAT must be one of standard, cloudevents."),
         ("BOOKWELL_DATABASE_URL", "mysql://db", "BOOKWELL_DATABASE_URL must begin with postgresql://."),
     ],
 )  # fmt: skip
@@ -55,6 +58,35 @@ def test_a_value_that_cannot_be_is_refused_in_a_sentence(
         Settings.from_environment({name: value})
 
     assert refused.value.message == sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats.example",
+        "http://secret@nats",
+        "nats://",
+        "nats://secret@nats:0",
+        "nats://secret@nats:99999",
+        "nats://secret@nats/a/b",
+        "nats://secret@nats?tls=1",
+        "nats://secret@na ts",
+        "nats://one,",
+    ],
+)
+def test_a_nats_address_that_is_none_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(InvalidInput, match="must be nats://host:port") as refused:
+        Settings(nats_url=url)
+
+    assert "secret" not in refused.value.message
+
+
+def test_nats_takes_several_servers_with_what_they_know_us_by() -> None:
+    settings = Settings(
+        nats_url="nats://user:secret@one:4222,tls://two", nats_credentials=Path("/etc/bus.creds")
+    )
+
+    assert Settings.from_environment(settings.to_environment()) == settings
 
 
 def test_an_option_wins_over_a_variable_and_a_variable_over_the_default(
