@@ -5,6 +5,7 @@ speaks of patients and coaches, that nobody else in the file knows.
 """
 
 import asyncio
+import base64
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -176,6 +177,20 @@ class Clinic:
         self.world.add_visit_type("follow_up", brand_id, duration_minutes=1)
         self.world.add_visit_type(visit_type, brand_id, **terms)
         return visit_type
+
+    def endpoint(self, brand_id: str = LOOP, url: str = "https://receiver.invalid/hook") -> str:
+        """A webhook endpoint for events that tests rarely have, at a name that leads nowhere."""
+        endpoint_id = self.new_id("whe")
+        self.world.sql(
+            "INSERT INTO booking.webhook_endpoint"
+            " (endpoint_id, brand_id, url, event_types, format, secret)"
+            " VALUES (%s, %s, %s, '{booking.visit.imported.v1}', 'standard', %s)",
+            endpoint_id,
+            brand_id,
+            url,
+            "whsec_" + base64.b64encode(endpoint_id.rjust(32).encode()).decode(),
+        )
+        return endpoint_id
 
     def licence(self, provider_id: str, brand_id: str = LOOP, region: str = "US-NY") -> str:
         """A licence of the provider's that has no bounds."""

@@ -112,6 +112,12 @@ class Scene:
             return "lic_never"
         return self.clinic.licence(provider_id, self.brand(reach))
 
+    def endpoint(self, reach: str) -> str:
+        """Endpoints belong to no patient: another's is the brand's own."""
+        if reach == UNKNOWN:
+            return "whe_never"
+        return self.clinic.endpoint(self.brand(reach))
+
     def brand(self, reach: str) -> str:
         return {OWN: LOOP, OTHERS: LOOP, FOREIGN: LOOPBIO, UNKNOWN: "never"}[reach]
 

@@ -61,10 +61,24 @@ BODIES = {
     "set_reminder_rule": "reminders",
     "set_quiet_hours": "start_time",
     "set_patient_time_zone": "time_zone",
+    "add_webhook_endpoint": "url",
 }
 # Those that change what is named, whatever that is.
-PARTIAL = ("change_visit_type", "set_visit_type_override", "change_licence", "create_calendar_feed")
-OPTIONAL = ("confirm_visit", "cancel_visit", "complete_visit", "commit_disruption")
+PARTIAL = (
+    "change_visit_type",
+    "set_visit_type_override",
+    "change_licence",
+    "create_calendar_feed",
+    "change_webhook_endpoint",
+)
+OPTIONAL = (
+    "confirm_visit",
+    "cancel_visit",
+    "complete_visit",
+    "commit_disruption",
+    "rotate_webhook_secret",
+    "replay_events",
+)
 PATHS = {
     "hold_slot": "/v1/slots/slt_never/hold",
     "confirm_visit": "/v1/visits/vis_never/confirm",
@@ -88,6 +102,9 @@ PATHS = {
     "change_licence": "/v1/providers/prv_kim/licences/lic_never",
     "set_patient_regions": "/v1/admin/patients/pat_never/regions",
     "set_patient_time_zone": "/v1/patients/pat_never/time-zone",
+    "change_webhook_endpoint": "/v1/webhook-endpoints/whe_never",
+    "rotate_webhook_secret": "/v1/webhook-endpoints/whe_never/rotate-secret",
+    "replay_events": "/v1/webhook-endpoints/whe_never/replay",
 }
 
 

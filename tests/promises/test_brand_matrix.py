@@ -22,6 +22,7 @@ from matrix_of_reminders import ROWS_OF_REMINDERS
 from matrix_of_schedules import ROWS_OF_SCHEDULES
 from matrix_of_search import ROWS_OF_SEARCH
 from matrix_of_types import ROWS_OF_LICENCES, ROWS_OF_TYPES
+from matrix_of_webhooks import ROWS_OF_WEBHOOKS
 from operations import DOCUMENT, OPERATIONS, Call, make
 from scenes import CALLERS, FOREIGN, OTHERS, OWN, REACHES, STAFF, UNKNOWN, Scene
 from world import LOOP, LOOPBIO
@@ -306,6 +307,7 @@ MATRIX: dict[tuple[str, str], Row] = {
     **ROWS_OF_DISRUPTIONS,
     **ROWS_OF_CALENDARS,
     **ROWS_OF_EVENTS,
+    **ROWS_OF_WEBHOOKS,
     ("add_office_hour", "coachId"): of_coach(
         "office-hours", ANY_PATIENT, lambda _scene, _coach: monday_morning()
     ),

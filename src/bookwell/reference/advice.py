@@ -56,6 +56,15 @@ ADVICE = {
     "too_many_calendar_feeds": (
         "Revoke an address that nobody uses any more (`GET` and `DELETE /v1/calendar-feeds`)."
     ),
+    "too_many_webhook_endpoints": (
+        "Delete an endpoint that nobody listens at any more (`GET` and `DELETE "
+        "/v1/webhook-endpoints`), or have one receiver hand events on: a brand has "
+        "`details.endpoints_max` at most, because each event is sent to every one of them."
+    ),
+    "webhook_endpoint_disabled": (
+        "Enable the endpoint first: `PATCH /v1/webhook-endpoints/{id}` with `is_enabled: true`. "
+        "`details.disabled_because` is `gone` (its receiver answered 410) or `staff`."
+    ),
     "too_many_holds": (
         "Confirm or cancel one of this patient's holds, or wait until one expires: "
         "`details.holds_max` (`BOOKWELL_HOLDS_MAX`) is how many a patient may have in a brand."

@@ -14,7 +14,7 @@ TABLES = {
     ),
     "delivery": (
         "One event on its way to one webhook endpoint. A test has no position; a replay is a new "
-        "row."
+        "row. What waited when its endpoint was deleted is `abandoned`."
     ),
     "delivery_attempt": (
         "Each try of a delivery: when, how long, and what came of it. Never what a receiver wrote."

@@ -34,7 +34,7 @@ _read_webhook_secrets = statement("read_webhook_secrets")
 _change_webhook_endpoint = statement("change_webhook_endpoint")
 _resume_deliveries = statement("resume_deliveries")
 _rotate_webhook_secret = statement("rotate_webhook_secret")
-_wait_for_numbering = statement("wait_for_numbering")
+_lock_webhook_endpoint = statement("lock_webhook_endpoint")
 _abandon_deliveries = statement("abandon_deliveries")
 _delete_webhook_endpoint = statement("delete_webhook_endpoint")
 
@@ -178,10 +178,10 @@ async def rotate_secret(
 
 async def delete(connection: AnyConnection, before: WebhookEndpoint) -> WebhookEndpoint:
     """The endpoint without its secrets, its pending deliveries abandoned."""
-    # Else events that are just getting their places would leave a delivery behind that nobody
-    # sends and nobody gives up.
-    await _wait_for_numbering.run(connection)
     named = {"brand_id": before.brand_id, "endpoint_id": before.endpoint_id}
+    await _abandon_deliveries.run(connection, **named)
+    await _lock_webhook_endpoint.value(connection, **named)
+    # What came in between, as the last.
     await _abandon_deliveries.run(connection, **named)
     row = await _delete_webhook_endpoint.row(connection, **named)
     assert row is not None, "it was read behind the brand's lock"

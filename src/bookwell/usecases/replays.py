@@ -191,5 +191,5 @@ def _tested_entry(endpoint: WebhookEndpoint, result: SentTest) -> Entry:
         event_type="webhook_endpoint.tested",
         entity_type="webhook_endpoint",
         entity_id=endpoint.endpoint_id,
-        details={"http_status": result.attempt.http_status, "cause": result.attempt.cause},
+        details={"is_delivered": result.attempt.cause is None},
     )

@@ -205,6 +205,9 @@ BEGIN
             AND w.disabled_at IS NULL
             AND (w.event_types = '{*}' OR n.event_type = ANY (w.event_types))
         ORDER BY n.brand_id, n.position, w.endpoint_id
+        -- Whoever deletes an endpoint has it for themselves: they see what is made here, or this
+        -- sees that the endpoint is gone.
+        FOR KEY SHARE OF w
     )
     SELECT count(*) INTO numbered_count FROM numbered;
     IF numbered_count > 0 THEN

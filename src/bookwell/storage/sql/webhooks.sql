@@ -91,9 +91,12 @@ RETURNING endpoint_id, brand_id, url, event_types, format, created_at, updated_a
           disabled_at, disabled_because, deleted_at, failing_since, previous_secret_until,
           CASE WHEN paused_until > booking.now() THEN paused_until END AS paused_until;
 
--- name: wait_for_numbering!
--- excused: events of all brands get their places in one transaction, and this waits for it
-SELECT pg_advisory_xact_lock(hashtext('booking.number_events'));
+-- name: lock_webhook_endpoint$
+-- Also against new deliveries, which hold on to their endpoint's key.
+SELECT endpoint_id
+FROM booking.webhook_endpoint
+WHERE brand_id = :brand_id AND endpoint_id = :endpoint_id
+FOR UPDATE;
 
 -- name: abandon_deliveries!
 -- Deliveries are locked in their order and before their endpoint, as by whoever sends them.
