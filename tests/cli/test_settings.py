@@ -48,6 +48,10 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
         ("BOOKWELL_NATS_STREAM", "a.b", "BOOKWELL_NATS_STREAM must be 1 to 64 letters, digits, _ or -."),
         ("BOOKWELL_NATS_SUBJECT_PREFIX", ">", "BOOKWELL_NATS_SUBJECT_PREFIX must be 1 to 64 letters, digits, _ or -."),
         ("BOOKWELL_NATS_FORMAT", "xml", "BOOKWELL_NATS_FORMAT must be one of standard, cloudevents."),
+        ("BOOKWELL_PUBLIC_URL", "booking.example.org", "BOOKWELL_PUBLIC_URL must be an address such as https://example.org."),
+        ("BOOKWELL_PUBLIC_URL", "https://a\nb", "BOOKWELL_PUBLIC_URL must be an address such as https://example.org."),
+        ("BOOKWELL_JOIN_URL", "javascript:{visit_id}", "BOOKWELL_JOIN_URL must be an address such as https://example.org."),
+        ("BOOKWELL_JOIN_URL", "https://join.example.org/", "BOOKWELL_JOIN_URL must have {visit_id} in it."),
         ("BOOKWELL_DATABASE_URL", "mysql://db", "BOOKWELL_DATABASE_URL must begin with postgresql://."),
     ],
 )  # fmt: skip
