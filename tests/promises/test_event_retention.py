@@ -1,12 +1,19 @@
 """Old events leave the log from its beginning, and none that somebody still has to get."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import asyncpg
 import pytest
 
+from bookwell import chores
+from bookwell.chores import Chores, keep_log_short
+from bookwell.domain.errors import InvalidInput
+from bookwell.settings import Settings
 from bookwell.storage import event_log, event_retention
+from bookwell.storage.database import Database
 from world import LOOP, LOOPBIO, World
 
 DAYS = timedelta(days=90)
@@ -97,6 +104,30 @@ async def test_while_one_worker_sweeps_another_does_nothing(log: "Log") -> None:
     assert (meanwhile, await log.sweep()) == (0, 1)
 
 
+async def test_a_worker_sweeps_each_brands_log_step_by_step(
+    log: "Log", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chores, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(event_retention, "SWEEP_ROWS_MAX", 2)
+    log.write(OLD, OLD, OLD, OLD, OLD, YOUNG)
+    log.write(OLD, brand_id=LOOPBIO)
+    database = await Database.connect(log.world.database_url, pool_size=2)
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        keep_log_short(Chores(stack), database, kept_for=DAYS, is_published=False)
+        async with asyncio.timeout(20):
+            while log.places() != [6] or log.places(LOOPBIO):
+                await asyncio.sleep(0.02)
+
+    assert await log.kept_from() == 6
+
+
+def test_events_are_kept_for_longer_than_webhooks_are_tried() -> None:
+    with pytest.raises(InvalidInput, match="BOOKWELL_EVENTS_KEPT_DAYS must be 4 or more"):
+        Settings(events_kept_days=3)
+
+
 class Log:
     """The world's log, with events and deliveries of some days ago."""
 
@@ -133,9 +164,9 @@ class Log:
             self.connection, brand_id=LOOP, kept_for=DAYS, is_published=is_published
         )
 
-    def places(self) -> list[object]:
+    def places(self, brand_id: str = LOOP) -> list[object]:
         rows = self.world.sql(
-            "SELECT position FROM booking.event WHERE brand_id = 'loop' ORDER BY position"
+            "SELECT position FROM booking.event WHERE brand_id = %s ORDER BY position", brand_id
         )
         return [position for (position,) in rows]
 

@@ -46,6 +46,17 @@ async def test_types_visits_and_patients_are_told_apart(log: "Log") -> None:
     assert places(of_somebody_else) == []
 
 
+async def test_an_event_of_a_patients_visit_that_is_about_somebody_else_is_not_theirs(
+    log: "Log",
+) -> None:
+    await log.connection.execute(
+        'UPDATE booking.event SET data = \'{"patient_id": "pat_bob"}\' WHERE position = 3'
+    )
+
+    assert places(await log.page(patient_id="pat_ada")) == [1, 4]
+    assert places(await log.page(patient_id="pat_ada", visit_id="vis_1")) == [1]
+
+
 async def test_whoever_reads_on_with_a_filter_gets_to_the_end_of_the_log(log: "Log") -> None:
     wanted: dict[str, Any]
     for wanted in ({"event_types": [CREATED]}, {"visit_id": "vis_3"}, {"patient_id": "pat_ada"}):
