@@ -61,7 +61,7 @@ class Asking:
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
             await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
-        return _json_of(response, f"{method} {path}")
+        return json_of(response, f"{method} {path}")
 
 
 async def arrange(http: httpx.AsyncClient, *, clients: int) -> World:
@@ -143,7 +143,8 @@ def said(instant: datetime) -> str:
     return instant.isoformat().replace("+00:00", "Z")
 
 
-def _json_of(response: httpx.Response, call: str) -> Json:
+def json_of(response: httpx.Response, call: str) -> Json:
+    """What a call was answered that had to succeed. Raises CannotProve."""
     try:
         said = msgspec.json.decode(response.content, type=Json)
     except msgspec.DecodeError as error:

@@ -1,10 +1,10 @@
-"""The one clock of a run: seconds since it began."""
+"""The one clock of a run: seconds since it began; negative before that."""
 
 import time
 
 
 class Clock:
-    """Counts from when it is made, or started anew."""
+    """Until it is started, the run begins now."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -16,3 +16,7 @@ class Clock:
     def seconds(self) -> float:
         """Since the run began."""
         return time.monotonic() - self.began
+
+    def since(self, instant: float) -> float:
+        """An instant of `time.monotonic`, in seconds since the run began."""
+        return instant - self.began

@@ -37,8 +37,9 @@ def event_of(said: Json) -> Json:
             "id": str(said["id"]),
             "type": str(said["type"]),
             "brand_id": str(said["brandid" if is_cloud_event else "brand_id"]),
-            "sequence": int(said["sequence"]),
-            "position": int(said["position"]),
+            "sequence": int(said["entitysequence" if is_cloud_event else "sequence"]),
+            # A CloudEvents sequence puts the events of one source, our brand, in order.
+            "position": int(said["sequence" if is_cloud_event else "position"]),
             "occurred_at": instant(said["time" if is_cloud_event else "occurred_at"]),
             "data": said["data"],
         }

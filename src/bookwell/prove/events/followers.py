@@ -7,6 +7,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from bookwell.prove.calls import PATIENCE_WITH_FAULTS_SECONDS
 from bookwell.prove.events.fingerprints import Json, NotAnEvent, event_of, fingerprint
 from bookwell.prove.events.record import Heard
 
@@ -78,7 +79,7 @@ class Follower:
         return None
 
     async def _stream(self, last_id: str) -> AsyncIterator[Message]:
-        timeout = httpx.Timeout(self._http.timeout, read=SILENCE_SECONDS)
+        timeout = httpx.Timeout(PATIENCE_WITH_FAULTS_SECONDS, read=SILENCE_SECONDS)
         headers = {"Last-Event-ID": last_id, "Accept": "text/event-stream"}
         async with self._http.stream(
             "GET", "/v1/events/stream", headers=headers, timeout=timeout

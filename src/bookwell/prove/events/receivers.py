@@ -9,8 +9,8 @@ import hashlib
 import random
 import socket
 import struct
+import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -68,14 +68,12 @@ class Mailbox:
 
 
 class Receivers:
-    """The server, open for as long as the block runs."""
+    """The server, open for as long as the block runs; its times are those of `time.monotonic`."""
 
-    def __init__(self, seed: int, seconds: Callable[[], float]) -> None:
+    def __init__(self, seed: int) -> None:
         self.strayed = 0
-        # When it began to take everything.
-        self.behaves_since: float | None = None
+        self._behaves = False
         self._drawn = random.Random(f"receivers {seed}")  # noqa: S311 - repeatable, not secret
-        self._seconds = seconds
         self._mailboxes: dict[str, Mailbox] = {}
         self._meetings: dict[asyncio.StreamWriter, asyncio.Task[object] | None] = {}
         self._server: asyncio.Server | None = None
@@ -98,9 +96,10 @@ class Receivers:
         await asyncio.gather(*meetings, return_exceptions=True)
         await self._server.wait_closed()
 
-    def behave_from_now_on(self) -> None:
-        """Take everything."""
-        self.behaves_since = self._seconds()
+    def behave_from_now_on(self) -> float:
+        """Take everything; since when, is answered."""
+        self._behaves = True
+        return time.monotonic()
 
     def open_mailbox(self, path: str) -> tuple[str, Mailbox]:
         """A new mailbox under this path, and its address."""
@@ -137,7 +136,7 @@ class Receivers:
         conduct = self._next_conduct(mailbox, event_id)
         got = Received(
             endpoint_id=mailbox.endpoint_id,
-            at=self._seconds(),
+            at=time.monotonic(),
             event_id=event_id,
             attempt=_number(headers.get("x-loop-delivery-attempt", "")),
             conduct=conduct,
@@ -154,8 +153,7 @@ class Receivers:
 
     def _next_conduct(self, mailbox: Mailbox, event_id: str) -> Conduct:
         is_good = self._drawn.random() >= BAD_SHARE
-        behaves = self.behaves_since is not None
-        if behaves or is_good or mailbox.refused[event_id] == BAD_TO_ONE_MAX:
+        if self._behaves or is_good or mailbox.refused[event_id] == BAD_TO_ONE_MAX:
             return Conduct.TAKES
         mailbox.refused[event_id] += 1
         return self._drawn.choices(list(BAD), list(BAD.values()))[0]

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 import httpx
 import msgspec
+from msgspec import structs
 
+from bookwell.prove.arrangement import CannotProve, json_of
 from bookwell.prove.calls import PATIENCE_WITH_FAULTS_SECONDS, Door
 from bookwell.prove.events.arrangement import BRANDS, ROTATED, Arranged, arrange_brand
 from bookwell.prove.events.changes import Changer, Turns
@@ -70,7 +72,7 @@ async def run_events(
     began_at = datetime.now(UTC)
     clock = Clock()
     async with AsyncExitStack() as stack:
-        receivers = await stack.enter_async_context(Receivers(plan.seed, clock.seconds))
+        receivers = await stack.enter_async_context(Receivers(plan.seed))
         announce("Arranging two brands and their webhook endpoints")
         run = await _arranged(stack, place, plan, receivers, clock)
         clock.start()
@@ -79,9 +81,9 @@ async def run_events(
         announce(f"Making {plan.changes:,} changes while workers are killed and receivers fail")
         async with _reading(run):
             attempts, rotations = await _through_the_faults(run, plan, faults)
-            receivers.behave_from_now_on()
-            blows = [blow.struck_at - clock.began for blow in faults.struck]
-            last_fault_at = max(receivers.behaves_since or 0.0, *blows)
+            behaves_since = receivers.behave_from_now_on()
+            blows = [blow.struck_at for blow in faults.struck]
+            last_fault_at = clock.since(max(behaves_since, *blows))
             announce("The faults are over; waiting until everything has left")
             drained = await _drain(run, place.service.database_url, last_fault_at)
         announce("Judging what everybody was told")
@@ -94,10 +96,11 @@ async def run_events(
             endpoints=[endpoint for brand in run.brands for endpoint in brand.endpoints],
             attempts=attempts,
             committed=committed,
-            received=sorted(
-                (each for mailbox in run.mailboxes.values() for each in mailbox.received),
-                key=lambda each: each.at,
-            ),
+            received=[
+                structs.replace(each, at=clock.since(each.at))
+                for mailbox in run.mailboxes.values()
+                for each in mailbox.received
+            ],
             followed=[heard for follower in run.logs for heard in follower.heard],
             streamed=[heard for follower in run.streams for heard in follower.heard],
             digests=await _digests(run, committed),
@@ -182,7 +185,7 @@ async def _rotate(run: Run, at: float) -> list[Rotation]:
             http,
             "POST",
             f"/v1/webhook-endpoints/{endpoint.endpoint_id}/rotate-secret",
-            headers={"Idempotency-Key": f"rotate {endpoint.endpoint_id}"},
+            headers={"Idempotency-Key": f"rotate-{endpoint.endpoint_id}"},
             json={"overlap_minutes": OVERLAP_MINUTES},
         )
         run.mailboxes[endpoint.endpoint_id].secrets.append(said["secret"])
@@ -197,15 +200,18 @@ async def _rotate(run: Run, at: float) -> list[Rotation]:
 async def _until_answered(
     http: httpx.AsyncClient, method: str, path: str, **request: object
 ) -> Json:
-    """The answer to a call that must succeed, through whatever is killed meanwhile."""
+    """The answer to a call that must succeed, through whatever is killed meanwhile.
+
+    Raises:
+        CannotProve: It was refused, or never answered.
+    """
     for _ in range(CALL_TRIES_MAX):
         with suppress(httpx.TransportError, OSError):
             response = await http.request(method, path, **request)  # type: ignore[arg-type]  # as it is
             if not response.is_server_error:
-                response.raise_for_status()
-                return msgspec.json.decode(response.content, type=Json)
+                return json_of(response, f"{method} {path}")
         await asyncio.sleep(AGAIN_PAUSE_SECONDS)
-    raise TimeoutError(f"{method} {path} was never answered.")
+    raise CannotProve(f"{method} {path} was never answered.")
 
 
 async def _drain(run: Run, database_url: str, last_fault_at: float) -> Drained:
