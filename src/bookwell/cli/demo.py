@@ -85,5 +85,7 @@ def _demo_settings(port: int | None, data_dir: Path | None) -> Settings:
         rate_reads_per_minute=0,
         rate_writes_per_minute=0,
         rate_admin_per_minute=0,
+        # Whoever tries webhooks here has the receiver on this machine.
+        webhook_allow_loopback=1,
         log_level="warning",
     )

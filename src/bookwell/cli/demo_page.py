@@ -41,6 +41,8 @@ curl -s $API/visits/$VISIT/reschedule -H "$AUTH" -H "$JSON" \\
   -d '{{"new_slot_id": "'$LATER'"}}' | python3 -m json.tool
 curl -s $API/visits/$VISIT/cancel -H "$AUTH" -H "$JSON" \\
   -d '{{"reason": "feeling better"}}' | python3 -m json.tool
+
+curl -s "$API/events?visit_id=$VISIT" -H "$AUTH" | python3 -m json.tool
 """
 
 
@@ -60,6 +62,8 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
     where = f"--data-dir {quote(str(data_dir))}"
     show(f"  Commands   {_command()} patient list --brand loop {where}")
     show(f"  A week     {_command()} schedule show {manifest.brands[0].providers[1]} {where}")
+    staff = manifest.brands[0].tokens["staff"]
+    show(f"  Live       curl -N {url}/v1/events/stream -H 'Authorization: Bearer {staff}'")
     for brand in manifest.brands:
         show()
         show((f"  Tokens of {brand.id}", "bold"))
@@ -68,7 +72,7 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
             show(f"  {name:9}  ", (brand.tokens[name], "green"), (f"  {whose}".rstrip(), "dim"))
     show()
     show(
-        ("  Find a slot, book it, ask why it is gone, reschedule and cancel", "bold"),
+        ("  Find a slot, book it, ask why it is gone, reschedule, cancel, read what others hear", "bold"),
         ("   Paste this into another terminal.", "dim"),
     )
     show()
