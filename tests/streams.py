@@ -100,7 +100,7 @@ class Stream:
 
 
 @contextmanager
-def streaming(  # noqa: PLR0913 - as a request is
+def streaming(
     base_url: str,
     path: str,
     token: str,
@@ -156,8 +156,8 @@ class LeavingStreams(httpx.HTTPTransport):
 
 
 class _Leaving(HTTPAdapter):
-    def send(self, request: Any, stream: bool = False, **more: Any) -> requests.Response:  # noqa: ARG002 - as it is called
-        answer = super().send(request, stream=True, **more)
+    def send(self, *args: Any, **more: Any) -> requests.Response:
+        answer = super().send(*args, **{**more, "stream": True})
         if is_endless(answer.headers.get("Content-Type")):
             answer._content = begun(next(answer.raw.stream()))  # noqa: SLF001 - it has no other place
             answer.close()

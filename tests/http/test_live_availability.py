@@ -108,9 +108,9 @@ def test_the_day_is_that_of_the_zone(clinic: Clinic) -> None:
 
 def test_what_a_search_refuses_is_refused(clinic: Clinic) -> None:
     provider_id, day = clinic.provider(), day_of(clinic).date()
-    good = {"brand_id": LOOP, "day": day, "time_zone": ZONE}
+    good: dict[str, Any] = {"brand_id": LOOP, "day": day, "time_zone": ZONE}
 
-    def asked(path: str, **changes: object) -> Any:
+    def asked(path: str, **changes: Any) -> Any:
         return clinic.get(path, **{**good, **changes})
 
     path = path_of(provider_id)
