@@ -10,6 +10,7 @@ from typer.main import get_command
 from bookwell import __version__
 from bookwell.cli.catalog import brands, coaches, patients, providers
 from bookwell.cli.demo import demo
+from bookwell.cli.events import events
 from bookwell.cli.imports import imports
 from bookwell.cli.migrations import migrate
 from bookwell.cli.prove import prove
@@ -76,6 +77,10 @@ app.command(rich_help_panel=RUN)(demo)
 app.command(rich_help_panel=RUN)(serve)
 app.command(rich_help_panel=RUN)(migrate)
 app.command(rich_help_panel=RUN)(prove)
+app.command(
+    rich_help_panel=RUN,
+    epilog="Example: bookwell events loop --type booking.visit.created.v1 --follow",
+)(events)
 app.add_typer(tokens, name="token", rich_help_panel=ACCESS, no_args_is_help=True)
 for _name, _group in (
     ("brand", brands),
