@@ -33,6 +33,17 @@ def test_no_wait_is_shorter_than_its_base_nor_much_longer(attempt: int, chance: 
     assert base <= wait_after(attempt, chance=chance) <= base * 1.25
 
 
+@given(attempt=st.integers(1, 500), chance=CHANCES, took_seconds=st.floats(0, 60))
+def test_who_waited_in_vain_for_an_answer_has_waited_but_for_a_second(
+    attempt: int, chance: float, took_seconds: float
+) -> None:
+    took = timedelta(seconds=took_seconds)
+
+    wait = wait_after(attempt, chance=chance, took=took)
+
+    assert wait == max(wait_after(attempt, chance=chance) - took, timedelta(seconds=1))
+
+
 @given(attempt=st.integers(1, 500))
 def test_waits_do_not_become_shorter(attempt: int) -> None:
     assert base_wait_after(attempt) <= base_wait_after(attempt + 1) <= timedelta(hours=8)

@@ -20,13 +20,17 @@ WAITS_SECONDS = (*_FIRST_SECONDS, *_THEN_SECONDS)
 
 
 def base_wait_after(attempt: int) -> timedelta:
-    """The shortest time between the start of waiting after this attempt (1, 2, …) and the next."""
+    """The shortest time from the beginning of this attempt (1, 2, …) to the next."""
     return timedelta(seconds=WAITS_SECONDS[min(attempt, len(WAITS_SECONDS)) - 1])
 
 
-def wait_after(attempt: int, *, chance: float) -> timedelta:
-    """How long to wait after this attempt (1, 2, …); `chance` is at least 0 and below 1."""
-    return base_wait_after(attempt) * (1 + JITTER * chance)
+def wait_after(attempt: int, *, chance: float, took: timedelta = timedelta(0)) -> timedelta:
+    """How long to wait after this attempt (1, 2, …); `chance` is at least 0 and below 1.
+
+    Waits are counted from when the attempt began: who waited in vain for an answer has waited.
+    There is a second at least between the end of one and the next.
+    """
+    return max(base_wait_after(attempt) * (1 + JITTER * chance) - took, base_wait_after(1))
 
 
 def read_retry_after(text: str, *, now: datetime) -> timedelta | None:

@@ -78,9 +78,11 @@ def schedule(seed: int, targets: Sequence[Target] = tuple(Target)) -> Iterator[P
     # Its own, so that what the clients draw from the seed does not depend on the faults.
     drawn = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
     is_first = True
+    # A worker falls in every round; were they all to fall while others get up, none would ever be up.
+    hardship = HARDSHIP * len(Target) // len(targets)
     while True:
         for target in drawn.sample(targets, len(targets)):
-            in_calm = is_first or drawn.randrange(HARDSHIP) > 0
+            in_calm = is_first or drawn.randrange(hardship) > 0
             pause = drawn.uniform(*(CALM_SECONDS if in_calm else HARD_SECONDS))
             yield Planned(target, pause, in_calm)
             is_first = False

@@ -68,7 +68,7 @@ async def attempt(outbound: Outbound, sending: Sending) -> Outcome:
         body=written(sending.event, sending.form),
     )
     result = await _post(outbound, sending.url, message, sending.secrets)
-    wait = _wait_after(sending.attempt)
+    wait = _wait_after(sending.attempt, result.duration_ms)
     return Outcome(
         delivery_no=sending.delivery_no,
         attempt=sending.attempt,
@@ -83,14 +83,15 @@ async def attempt(outbound: Outbound, sending: Sending) -> Outcome:
 
 def broken_off(sending: Sending, began: float, *, cause: str) -> Outcome:
     """An attempt that we did not end, begun at `began` by the monotonic clock."""
+    duration_ms = round((time.monotonic() - began) * 1000)
     return Outcome(
         delivery_no=sending.delivery_no,
         attempt=sending.attempt,
         outcome="failed",
         http_status=None,
         cause=cause,
-        duration_ms=round((time.monotonic() - began) * 1000),
-        wait=timedelta(0) if cause == INTERRUPTED else _wait_after(sending.attempt),
+        duration_ms=duration_ms,
+        wait=timedelta(0) if cause == INTERRUPTED else _wait_after(sending.attempt, duration_ms),
         pause=None,
     )
 
@@ -172,5 +173,6 @@ def _cause_of(answer: Answer) -> str | None:
     return "redirect" if 300 <= answer.status < 400 else "status"  # noqa: PLR2004 - as above
 
 
-def _wait_after(number: int) -> timedelta:
-    return wait_after(number, chance=random.random())  # noqa: S311 - jitter is no secret
+def _wait_after(number: int, duration_ms: int) -> timedelta:
+    chance = random.random()  # noqa: S311 - jitter is no secret
+    return wait_after(number, chance=chance, took=timedelta(milliseconds=duration_ms))
