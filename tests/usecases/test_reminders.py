@@ -245,7 +245,7 @@ async def test_workers_that_look_at_once_send_each_once(world: World, database: 
     await rule(database, HOUR, 55)
     visits = [
         await book(database, world.add_slot(world.at(12) + timedelta(minutes=n), minutes=1))
-        for n in range(30)
+        for n in range(20)
     ]
     clock_at(world, world.at(11.5))
 
