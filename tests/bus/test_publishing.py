@@ -132,6 +132,30 @@ async def test_what_one_event_is_refused_for_holds_up_no_other_brand(
     assert (bookmark_of(world), bookmark_of(world, LOOPBIO)) == (0, len(theirs))
 
 
+async def test_an_event_that_is_refused_keeps_its_place_before_its_visits_next(
+    world: World, nats_server: NatsServer, new_publisher: NewPublisher
+) -> None:
+    # Repeats are dropped for so short a time that whatever is sent again would be there twice.
+    await nats_server.make_stream(subjects=["booking.>"], max_msg_size=600, duplicate_window=0.1)
+    written = write_visits(world, visits=20, events=2)
+    world.sql(
+        "UPDATE booking.event SET data = data || %s WHERE event_id = %s",
+        json.dumps({"slot_id": "x" * 600}),
+        written[5],
+    )
+    one = new_publisher()
+
+    with pytest.raises(BusUnavailable, match="refused_10054"):
+        await one.publish_waiting()
+    was_in = await nats_server.count()
+    await asyncio.sleep(0.3)
+    await nats_server.change_stream(max_msg_size=10_000)
+    await one.publish_waiting()
+
+    assert was_in == 19
+    assert_complete(await nats_server.received(), written)
+
+
 async def test_an_answer_of_somebody_else_is_not_taken_for_the_streams(
     world: World, nats_server: NatsServer, new_publisher: NewPublisher
 ) -> None:

@@ -248,6 +248,9 @@ def cause_of(error: BaseException) -> str:
     """An error without its text, which may quote the address with its password."""
     if isinstance(error, nats.js.errors.APIError) and error.err_code:
         return f"refused_{error.err_code}"
+    if type(error) is nats.errors.Error and "authoriz" in str(error).lower():
+        # While a connection is being made, nats-py tells this by the text alone.
+        return nats.errors.AuthorizationError.__name__
     return type(error).__name__
 
 
