@@ -40,12 +40,12 @@ async def test_a_name_and_a_password_in_the_address_are_shown_to_the_server(
     [
         ("AuthorizationError", {"servers": ["nats://bookwell:pw-7f3a9c-wrong@127.0.0.1:{port}"]}),
         (
-            "FileNotFoundError",
+            "AuthorizationError",
             {"servers": ["nats://127.0.0.1:{port}"], "credentials": Path("/no/pw-7f3a9c.creds")},
         ),
         ("NoServersError", {"servers": ["nats://bookwell:pw-7f3a9c@127.0.0.1:1"]}),
     ],
-    ids=["wrong password", "no such file", "nobody there"],
+    ids=["wrong password", "no password", "nobody there"],
 )
 async def test_what_goes_wrong_is_logged_without_a_secret_and_ends_nobody(
     cause: str,
