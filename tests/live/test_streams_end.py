@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -91,7 +92,7 @@ def test_a_silent_stream_gives_signs_of_life_and_says_what_was_passed_for_it(
     world: World,
 ) -> None:
     with running(world) as clinic:
-        wanted = {"type": "booking.visit.no_show.v1"}
+        wanted: dict[str, Any] = {"type": "booking.visit.no_show.v1"}
         with streaming(str(clinic.http.base_url), PATH, world.admin, **wanted) as stream:
             stream.next_block()
             clinic.visit()

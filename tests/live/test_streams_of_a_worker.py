@@ -7,6 +7,7 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil  # type: ignore[import-untyped]  # ships no types
@@ -171,7 +172,7 @@ def test_streams_end_as_they_should_when_the_service_is_to_stop(
 
 def stop_with_open_streams(clinic: Clinic, service: Running) -> None:
     base_url, world = str(clinic.http.base_url), clinic.world
-    times = {"brand_id": LOOP, "day": "2030-01-01", "time_zone": "UTC"}
+    times: dict[str, Any] = {"brand_id": LOOP, "day": "2030-01-01", "time_zone": "UTC"}
     with (
         streaming(base_url, PATH, world.admin) as events,
         streaming(base_url, "/v1/providers/prv_kim/availability/stream", world.staff, **times) as t,

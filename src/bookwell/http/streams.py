@@ -159,7 +159,7 @@ class _Stream:
     async def _write(self) -> None:
         try:
             await self._say(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 - no secret
-            async with aclosing(self._source.messages(self._end)) as messages:  # type: ignore[type-var]  # a generator
+            async with aclosing(self._source.messages(self._end)) as messages:
                 async for message in messages:
                     if message:
                         await self._say(message)

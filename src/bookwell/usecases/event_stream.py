@@ -6,7 +6,7 @@ to be sent is bounded: a caller who does not read is cut off, and resumes from t
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
 from msgspec import Struct
 
@@ -96,7 +96,7 @@ class EventStream:
         self._is_live = self._is_sending = False
         self._over: Over | None = None
 
-    async def messages(self, over: Over) -> AsyncIterator[bytes]:
+    async def messages(self, over: Over) -> AsyncGenerator[bytes, None]:
         """All that is to be sent, in pieces; `over` ends the stream, also while a piece is sent.
 
         Raises:

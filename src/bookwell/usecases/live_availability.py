@@ -7,7 +7,7 @@ has no event (a notice limit that passes, slots that are derived) is found by lo
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -204,7 +204,7 @@ class AvailabilityStream:
         self._is_nudged = False
         self.wake = asyncio.Event()
 
-    async def messages(self, _over: Over) -> AsyncIterator[bytes]:
+    async def messages(self, _over: Over) -> AsyncGenerator[bytes, None]:
         """The times at once, and again whenever they are others.
 
         Raises:

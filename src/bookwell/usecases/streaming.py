@@ -1,6 +1,6 @@
 """What all streams have in common: how many there may be, and how they end."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -34,7 +34,7 @@ class StreamOver(Exception):
 class Source(Protocol):
     """What one stream sends."""
 
-    def messages(self, over: Over) -> AsyncIterator[bytes]:
+    def messages(self, over: Over) -> AsyncGenerator[bytes, None]:
         """All of it, in pieces; `over` ends the stream at once. StreamOver ends it too."""
 
     def nudge(self) -> None:
