@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from bookwell.gateways.outbound import Outbound
 from bookwell.storage import deliveries
 from bookwell.storage.database import Database
 from bookwell.storage.deliveries import Outcome, Sending
+from bookwell.storage.statements import STATEMENTS
 from bookwell.usecases import deliveries as sending_module
 from bookwell.usecases.deliveries import Sender
 from clinic import kept_running
@@ -214,7 +216,7 @@ async def test_a_line_that_waits_behind_its_head_is_put_aside_and_called_again(
     office: PostOffice, database: Database
 ) -> None:
     endpoint_id = office.endpoint("https://receiver.example/")
-    office.send(endpoint_id, *["vis_1"] * 30)
+    office.send(endpoint_id, *["vis_1"] * 15)
     number(office)
 
     (head,) = await claim(database, "one")
@@ -240,6 +242,52 @@ async def test_an_event_that_is_kept_no_more_is_given_up(
         await asyncio.to_thread(office.all_are, endpoint_id, "failed")
 
     assert office.attempts(endpoint_id) == [(1, None, "event_gone")]
+
+
+async def test_a_long_queue_of_a_dead_receiver_costs_the_others_nothing(
+    office: PostOffice, database: Database
+) -> None:
+    dead, paused, alive = (office.endpoint("https://receiver.example/") for _ in range(3))
+    for endpoint_id in (dead, paused):
+        office.world.sql(
+            "INSERT INTO booking.delivery (brand_id, endpoint_id, event_id, event_type, entity_id,"
+            " position) SELECT 'loop', %s, 'evt_' || n, 'some.v1', 'vis_' || n / 4, n"
+            " FROM generate_series(1, 20000) AS n",
+            endpoint_id,
+        )
+    office.change(paused, "paused_until = now() + interval '1 hour'")
+    office.send(alive, "vis_1", "vis_2")
+    number(office)
+
+    blocks = await blocks_read_by_claim(database, {dead: 0})
+
+    assert blocks < 500
+    assert {one.endpoint_id for one in await claim(database, "one", {dead: 1})} == {dead, alive}
+
+
+async def blocks_read_by_claim(database: Database, rooms: dict[str, int]) -> int:
+    """How many pages one look for work touches; there are some two thousand."""
+    statement = STATEMENTS["claim_deliveries"]
+    values = {
+        "worker_id": "one",
+        "endpoint_ids": list(rooms),
+        "rooms": list(rooms.values()),
+        "room_at_first": 4,
+        "row_limit": 100,
+        "slack": deliveries.SLACK,
+        "lease": deliveries.LEASE,
+        "behind_for": deliveries.BEHIND_FOR,
+    }
+    async with database.reading() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        plan = await connection.fetchval(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement.sql,
+            *(values[name] for name in statement.parameters),
+        )
+        await transaction.rollback()
+    blocks: int = json.loads(plan)[0]["Plan"]["Shared Hit Blocks"]
+    return blocks
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ LEASE = timedelta(seconds=6)
 # Those in line behind one that is under way are looked at again after this; usually they are called
 # when it is over.
 BEHIND_FOR = timedelta(seconds=0.5)
-# Besides those there is room for, so many that may turn out to be in line behind another.
-SLACK = 100
+# Besides those there is room for, so many are looked at: some may be in line behind another.
+SLACK = 16
 # What has not been taken by a receiver for this long was delayed for the receiver's sake.
 RECOVERED_AFTER = timedelta(seconds=30)
 PULLED_MAX = 1000

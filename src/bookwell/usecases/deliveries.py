@@ -23,8 +23,10 @@ from bookwell.usecases.attempts import INTERRUPTED, attempt, broken_off
 
 # A worker posts so many at once, to all endpoints together.
 IN_HAND_MAX = 512
-# Retries come due without anybody announcing them.
+# What others put off comes due without anybody announcing it.
 LOOK_SECONDS = 1.0
+# What was put off here, for so long at most, is looked for when its time comes.
+WAKE_SECONDS_MAX = 10.0
 RENEW_SECONDS = 2.0
 RENEW_TIMEOUT_SECONDS = 1.0
 # Of a lease this much must be left; with less, somebody else may begin while we are still at it.
@@ -86,6 +88,10 @@ class Sender:
     def wake(self) -> None:
         """There may be something to send."""
         self._woken.set()
+
+    def _wake_in(self, seconds: float) -> None:
+        if seconds <= WAKE_SECONDS_MAX:
+            asyncio.get_running_loop().call_later(seconds, self._woken.set)
 
     async def run(self) -> None:
         """Send until cancelled; then what is on its way ends soon, or is given back."""
@@ -188,6 +194,7 @@ class Sender:
         else:
             window = window.after_missed(sent_in=sent_in)
             self._rests[endpoint_id] = time.monotonic() + window.pause_seconds
+            self._wake_in(window.pause_seconds)
             self._note(Failure(endpoint_id, outcome.cause, outcome.http_status))
         self._windows[endpoint_id] = window
 
@@ -222,6 +229,8 @@ class Sender:
             held = self._in_hand.get(outcome.delivery_no)
             if held is not None and held.sending.attempt == outcome.attempt:
                 del self._in_hand[outcome.delivery_no]
+            if outcome.cause is not None:
+                self._wake_in(outcome.wait.total_seconds())
         for endpoint_id in recovered:
             self._recovered.put_nowait(endpoint_id)
         self.wake()

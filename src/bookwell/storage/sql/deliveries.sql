@@ -69,10 +69,13 @@ WITH RECURSIVE waiting AS (
     WHERE earlier_no IS NULL AND turn <= room
     LIMIT :row_limit
 ), put_behind AS (
+    -- By an array, here and below: a join with so many as may be looked at would be planned as one
+    -- with all deliveries that there are.
     UPDATE booking.delivery AS d
-    SET next_attempt_at = greatest(judged.earlier_at, booking.now() + :behind_for::interval)
-    FROM judged
-    WHERE d.delivery_no = judged.delivery_no AND judged.earlier_no IS NOT NULL
+    SET next_attempt_at = greatest(
+            booking.now() + :behind_for::interval,
+            (SELECT earlier_at FROM judged WHERE judged.delivery_no = d.delivery_no))
+    WHERE d.delivery_no = ANY (ARRAY(SELECT delivery_no FROM judged WHERE earlier_no IS NOT NULL))
 ), lost AS (
     INSERT INTO booking.delivery_attempt (
         delivery_no, attempt, brand_id, attempted_at, duration_ms, cause)
@@ -85,8 +88,7 @@ WITH RECURSIVE waiting AS (
     SET attempts = d.attempts + 1,
         leased_by = :worker_id,
         leased_until = booking.now() + :lease::interval
-    FROM chosen
-    WHERE d.delivery_no = chosen.delivery_no
+    WHERE d.delivery_no = ANY (ARRAY(SELECT delivery_no FROM chosen))
     RETURNING d.delivery_no, d.brand_id, d.endpoint_id, d.event_id, d.event_type, d.entity_id,
               d.position, d.attempts
 )
