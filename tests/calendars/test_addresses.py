@@ -286,6 +286,10 @@ def test_what_has_not_changed_is_not_sent_again(clinic: Clinic) -> None:
 def test_a_calendar_is_the_same_file_a_while_later(clinic: Clinic) -> None:
     provider_id = clinic.provider()
     visit = clinic.visit(clinic.slot(provider_id=provider_id))
+    clinic.world.sql(
+        "UPDATE booking.visit SET updated_at = '2026-01-02T03:04:05.678Z' WHERE visit_id = %s",
+        visit["id"],
+    )
     feed = feed_of(clinic, provider_id=provider_id)
     first = fetched(clinic, feed)
 
@@ -293,6 +297,7 @@ def test_a_calendar_is_the_same_file_a_while_later(clinic: Clinic) -> None:
         later = fetched(clinic, feed)
 
     assert visit["id"] in first.text
+    assert "\r\nDTSTAMP:20260102T030405Z\r\n" in first.text
     assert (first.content, first.headers["ETag"]) == (later.content, later.headers["ETag"])
 
 
