@@ -27,7 +27,7 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class OutboundFailed(Exception):
-    """No whole answer came. `cause` is one short word of those in docs/how-to/webhooks.md."""
+    """No whole answer came. `cause` is one short word of those in docs/how-to/troubleshoot.md."""
 
     def __init__(self, cause: str) -> None:
         self.cause = cause
