@@ -132,7 +132,7 @@ async def test_a_cancelled_visit_is_reminded_of_nothing(world: World, database: 
     await rule(database, HOUR)
     visit = await book(database, world.add_slot(world.at(12)))
     await change_visit(database, CALL, Change(visit_id=visit.visit_id, transition=CANCEL))
-    clock_at(world, world.at(11.5))
+    clock_at(world, world.at(11.45))
 
     await look(database)
 
@@ -206,7 +206,7 @@ async def test_a_type_with_a_rule_of_its_own_has_no_other(world: World, database
     await rule(database, HOUR)
     await rule(database, visit_type="follow_up")
     visit = await book(database, world.add_slot(world.at(12)))
-    clock_at(world, world.at(11.5))
+    clock_at(world, world.at(11.45))
 
     await look(database)
 
@@ -245,9 +245,9 @@ async def test_workers_that_look_at_once_send_each_once(world: World, database: 
     await rule(database, HOUR, 55)
     visits = [
         await book(database, world.add_slot(world.at(12) + timedelta(minutes=n), minutes=1))
-        for n in range(20)
+        for n in range(15)
     ]
-    clock_at(world, world.at(11.5))
+    clock_at(world, world.at(11.45))
 
     await asyncio.gather(*(look(database) for _ in range(6)))
     await look(database)
