@@ -24,6 +24,8 @@ from bookwell.prove.report import Fault
 # Between the instant when the service is ready again and the next blow: long enough for the
 # clients to get into their stride, short enough for many blows.
 CALM_SECONDS = (0.2, 1.5)
+# Where only workers fall, between blows there is time for what they are asked to do.
+WORKERS_CALM_SECONDS = (1.0, 3.0)
 # One blow in so many falls while the service is still getting up after the one before.
 HARDSHIP = 4
 HARD_SECONDS = (0.05, 0.8)
@@ -78,12 +80,14 @@ def schedule(seed: int, targets: Sequence[Target] = tuple(Target)) -> Iterator[P
     # Its own, so that what the clients draw from the seed does not depend on the faults.
     drawn = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
     is_first = True
-    # A worker falls in every round; were they all to fall while others get up, none would ever be up.
-    hardship = HARDSHIP * len(Target) // len(targets)
+    is_for_workers = tuple(targets) == (Target.WORKER,)
+    calm_seconds = WORKERS_CALM_SECONDS if is_for_workers else CALM_SECONDS
+    # A worker falls in every round; would many fall while others get up, none would ever be up.
+    hardship = HARDSHIP * (len(Target) if is_for_workers else 1)
     while True:
         for target in drawn.sample(targets, len(targets)):
             in_calm = is_first or drawn.randrange(hardship) > 0
-            pause = drawn.uniform(*(CALM_SECONDS if in_calm else HARD_SECONDS))
+            pause = drawn.uniform(*(calm_seconds if in_calm else HARD_SECONDS))
             yield Planned(target, pause, in_calm)
             is_first = False
 
