@@ -59,6 +59,9 @@ class Connection(Protocol):
     is_draining: bool
     on_drain: Any
 
+    def push(self, message: bytes) -> bool:
+        """Send a piece of the answer, unless that has to wait for something: then False."""
+
     def cut(self) -> None:
         """End the connection, also where the other end does not read."""
 
@@ -175,7 +178,10 @@ class _Stream:
             self._end(Ending.FAILED)
 
     async def _say(self, message: bytes) -> None:
-        self._is_sending, self._sent_at = True, time.monotonic()
+        self._sent_at = time.monotonic()
+        if self._connection is not None and self._connection.push(message):
+            return
+        self._is_sending = True
         await _send(self._send, message)
         self._is_sending = False
 

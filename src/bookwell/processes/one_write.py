@@ -39,6 +39,15 @@ class OneWriteCycle(RequestResponseCycle):
             self.on_drain()
             asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self.transport.abort)
 
+    def push(self, message: bytes) -> bool:
+        """Send a piece of an answer that goes on, without waiting; False where `send` has to."""
+        if self.disconnected or self.flow.write_paused or not self.chunked_encoding:
+            return False
+        if self.response_complete or self._start is not None:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(message), message))
+        return True
+
     def cut(self) -> None:
         """End the connection, also where the other end does not read what waits for it."""
         self.disconnected = True
