@@ -9,9 +9,11 @@ from bookwell.prove.report import (
     Check,
     Fault,
     Latency,
+    Left,
     Machine,
     Report,
     Second,
+    Sent,
     Tally,
     Target,
 )
@@ -76,6 +78,24 @@ REPORT = Report(
         Fault(at=7.125, what="killed PostgreSQL with all its processes"),
     ],
     named_calls={17: "client 3 booked slot slt_9 for pat_1."},
+)
+
+LEFT = Left(
+    changes=3_000,
+    planned_seconds=60.0,
+    has_every_fault=False,
+    events=3_512,
+    sent=[
+        Sent(
+            name="all",
+            brand_id="prove-one-01m8",
+            events=1_790,
+            requests=2_701,
+            taken=1_795,
+            conducts={"200": 1_795, "500": 401},
+        )
+    ],
+    drained_seconds=11.25,
 )
 
 

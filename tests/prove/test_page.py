@@ -11,7 +11,7 @@ from bookwell.prove.markup import tag
 from bookwell.prove.page import COUNTED, page_of, write_page
 from bookwell.prove.report import Check, Fault, Report, Target
 from histories import Told, found
-from reports import BOOKED, BROKEN, KEPT, REPORT, UNDECIDED, a_report
+from reports import BOOKED, BROKEN, KEPT, LEFT, REPORT, UNDECIDED, a_report
 
 # What a browser loads or runs, and elements that never end.
 ACTIVE = {
@@ -96,6 +96,27 @@ def test_the_page_says_what_the_report_says() -> None:
         "bookwell prove --workers 2 --clients 16 --seconds 12 --seed 41 --faults",
     ):
         assert said in page, said
+
+
+@pytest.mark.parametrize("has_every_fault", [False, True])
+def test_the_page_says_how_facts_left(has_every_fault: bool) -> None:
+    left = msgspec.structs.replace(LEFT, has_every_fault=has_every_fault)
+
+    page = Page(page_of(a_report(left=left))).text
+
+    killed = (
+        "Parts of the service and its database" if has_every_fault else "Workers of the service"
+    )
+    for said in (
+        "16 clients changed things for 12 seconds and made 1,207 calls.",
+        f"{killed} were killed 2 times with SIGKILL.",
+        "3,512 events left for 1 receiver that failed on purpose.",
+        "What each endpoint was sent",
+        "all prove-one-01m8 1,790 2,701 1,795 200 1,795, 500 401",
+        "bookwell prove --events --workers 2 --clients 16 --changes 3000 --seconds 60 --seed 41",
+    ):
+        assert said in page, said
+    assert ("--seed 41 --faults" in page) == has_every_fault
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from bookwell.prove.printed import show_report
 from bookwell.prove.proof import told
 from bookwell.prove.report import Report
 from histories import Told
-from reports import BROKEN, KEPT, UNDECIDED, a_report
+from reports import BROKEN, KEPT, LEFT, UNDECIDED, a_report
 
 WIDTH = 100
 
@@ -35,6 +35,16 @@ def test_it_says_how_to_repeat_the_run_and_how_each_operation_went() -> None:
     assert line_with(said, "790 slot") == "refused 790 slot_unavailable · 5 hold_expired"
     assert line_with(said, "each second").endswith("101 calls a second")
     assert "killed a worker (1)" in said
+
+
+def test_how_facts_left_is_said_endpoint_by_endpoint() -> None:
+    said = printed(a_report(left=LEFT))
+
+    assert "3,000 changes, 16 clients, 12 seconds, seed 41" in said
+    assert (
+        line_with(said, "all, prove") == "all, prove-one-0… 1,790 2,701 1,795 1,795 200 · 401 500"
+    )
+    assert "endpoint" not in printed(a_report())
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,8 @@ def _header(report: Report, verdict: str) -> Html:
         said += f" Parts of the service and its database were killed {blows} with SIGKILL."
     if report.left is not None:
         events = _number_of(report.left.events, "event", "events")
-        said += f" {events} left for {len(report.left.sent)} receivers that failed on purpose."
+        receivers = _number_of(len(report.left.sent), "receiver", "receivers")
+        said += f" {events} left for {receivers} that failed on purpose."
     began_at = report.began_at.astimezone(UTC)
     return tag(
         "header",
