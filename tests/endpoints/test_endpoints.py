@@ -186,7 +186,7 @@ def test_a_deleted_endpoint_has_no_secrets_and_leaves_nothing_waiting(clinic: Cl
 
 def waiting_of(clinic: Clinic, endpoint_id: str) -> int:
     rows = clinic.world.sql(
-        "SELECT FROM booking.delivery WHERE endpoint_id = %s AND status = 'pending'", endpoint_id
+        "SELECT 1 FROM booking.delivery WHERE endpoint_id = %s AND status = 'pending'", endpoint_id
     )
     return len(rows)
 
@@ -194,7 +194,7 @@ def waiting_of(clinic: Clinic, endpoint_id: str) -> int:
 def is_anybody_waiting_for_a_lock(clinic: Clinic) -> bool:
     return bool(
         clinic.world.sql(
-            "SELECT FROM pg_stat_activity"
+            "SELECT 1 FROM pg_stat_activity"
             " WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )
     )
@@ -206,7 +206,7 @@ HOLD_NUMBERING = "SELECT pg_advisory_xact_lock(hashtext('booking.number_events')
 
 def test_a_deletion_sees_the_deliveries_that_are_just_being_made(clinic: Clinic) -> None:
     endpoint_id = add(clinic)["id"]
-    with psycopg.connect(clinic.world.database_url) as numbering, ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor() as threads, psycopg.connect(clinic.world.database_url) as numbering:
         numbering.execute(HOLD_NUMBERING)
         clinic.visit()
         numbering.execute(NUMBER)
@@ -222,9 +222,9 @@ def test_a_deletion_sees_the_deliveries_that_are_just_being_made(clinic: Clinic)
 def test_no_delivery_is_made_for_an_endpoint_that_is_just_being_deleted(clinic: Clinic) -> None:
     endpoint_id = add(clinic)["id"]
     with (
-        psycopg.connect(clinic.world.database_url) as deletion,
-        psycopg.connect(clinic.world.database_url) as numbering,
         ThreadPoolExecutor() as threads,
+        psycopg.connect(clinic.world.database_url) as numbering,
+        psycopg.connect(clinic.world.database_url) as deletion,
     ):
         numbering.execute(HOLD_NUMBERING)
         clinic.visit()
