@@ -109,9 +109,8 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             # Whatever cannot be written now is sent again by whoever comes when the leases end.
-            with suppress(BookwellError):
-                while self._outcomes:
-                    await self._finish()
+            while self._outcomes and await self._guarded(self._finish):
+                pass
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> bool:
         """Do it, and say whether it went well. One bad turn must not end all sending."""
