@@ -10,6 +10,7 @@ from bookwell.demo.whole_files import write_whole
 from bookwell.domain.callers import ADMIN_SCOPE, OVERRIDE_SCOPE, Role
 from bookwell.storage import tokens as stored
 from bookwell.storage.database import Database
+from bookwell.storage.told_once import hash_of
 from bookwell.usecases.tokens import DEFAULT_SCOPES, create_token
 
 TOKENS_FILE = "demo-tokens.json"
@@ -63,7 +64,7 @@ async def _lives(
 ) -> bool:
     """Whether it still is a token for this brand and subject, with these scopes."""
     async with database.reading() as connection:
-        known = await stored.find(connection, stored.hash_of(secret))
+        known = await stored.find(connection, hash_of(secret))
     if known is None:
         return False
     caller = known.caller

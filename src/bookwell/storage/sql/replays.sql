@@ -50,7 +50,7 @@ WITH wanted AS MATERIALIZED (
             WHERE d.brand_id = :brand_id
                 AND d.position = e.position
                 AND d.endpoint_id = :endpoint_id
-                AND d.status IN ('pending', 'delivered')))
+                AND d.status <> 'failed'))
     ORDER BY e.position
     LIMIT :deliveries_max::bigint + 1
 ), counted AS MATERIALIZED (
