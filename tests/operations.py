@@ -5,7 +5,6 @@ through these; an operation without one fails them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -13,43 +12,12 @@ import httpx
 from bookwell.app import routes
 from bookwell.http.openapi import document_of
 from clinic import Clinic, later, monday_morning, said
+from documented_operations import operations_of
 from operations_of_calendars import PREPARE_CALENDARS
 from ready_call import Call as Call  # noqa: PLC0414 - so mypy knows that it is offered here
 from world import LOOP
 
 DOCUMENT = document_of(routes())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """An operation as the OpenAPI document knows it."""
-
-    operation_id: str
-    method: str
-    path: str
-    spec: Mapping[str, Any]
-
-    @property
-    def scope(self) -> str | None:
-        """The scope it needs; None where it needs no token."""
-        scopes: list[str | None] = [s for each in self.spec["security"] for s in each["bearer"]]
-        (scope,) = scopes or [None]
-        return scope
-
-    @property
-    def is_change(self) -> bool:
-        return self.method != "GET"
-
-
-def operations_of(document: Mapping[str, Any]) -> dict[str, Operation]:
-    """The document's operations by id."""
-    return {
-        spec["operationId"]: Operation(
-            operation_id=spec["operationId"], method=method.upper(), path=path, spec=spec
-        )
-        for path, methods in document["paths"].items()
-        for method, spec in methods.items()
-    }
 
 
 OPERATIONS = operations_of(DOCUMENT)

@@ -10,7 +10,8 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from bookwell.domain.callers import SCOPES
 from clinic import Clinic
-from operations import DOCUMENT, OPERATIONS, PREPARE, make, operations_of
+from documented_operations import operations_of
+from operations import DOCUMENT, OPERATIONS, PREPARE, make
 
 CONTRACT = (Path(__file__).parents[2] / "contract" / "CONTRACT.md").read_text()
 

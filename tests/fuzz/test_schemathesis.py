@@ -25,7 +25,8 @@ from schemathesis.specs.openapi.checks import (
 
 from bookwell.domain.visit_types import LIMITS
 from clinic import Clinic
-from operations import DOCUMENT, OPERATIONS, Operation
+from documented_operations import Operation
+from operations import DOCUMENT, OPERATIONS
 from streams import leaving_session
 from world import LOOP
 

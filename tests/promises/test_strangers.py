@@ -13,8 +13,9 @@ from bookwell.app import routes
 from bookwell.domain.callers import ADMIN_SCOPE, SCOPES
 from clinic import Clinic
 from conftest import settings_for
+from documented_operations import operations_of
 from envelope import refused
-from operations import OPERATIONS, PREPARE, Call, make, operations_of
+from operations import OPERATIONS, PREPARE, Call, make
 
 # What is open to everybody. This list may only shrink.
 OPEN = {
