@@ -24,9 +24,9 @@ class Conduct(StrEnum):
     FAILS = "500"
     IS_BUSY = "503 and Retry-After"
     HANGS = "no answer"
-    BREAKS_EARLY = "reset before the body was read"
-    BREAKS_LATE = "reset after the body was read"
-    CUTS = "half of a status line"
+    BREAKS_EARLY = "reset before its end"
+    BREAKS_LATE = "reset after its end"
+    CUTS = "half an answer"
     REDIRECTS = "307"
 
 
