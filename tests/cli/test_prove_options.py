@@ -13,6 +13,8 @@ from commands import Bookwell
         (("--url", "http://127.0.0.1:1", "--token", "t"), "cannot be reached"),
         (("--url", "http://h", "--token", "t", "--faults"), "for an embedded service only"),
         (("--url", "http://h", "--token", "t", "--workers", "2"), "for an embedded service only"),
+        (("--url", "http://h", "--token", "t", "--events"), "for an embedded service only"),
+        (("--changes", "10"), "--changes is for --events"),
         (("--database-url", "postgresql://h/d"), "--url names"),
         (("--clients", "1"), "--clients"),
         (("--html", "/nowhere/at/all.html"), "There is no directory /nowhere/at"),

@@ -6,9 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
-from commands import Said, environment_of, run_to_its_end
+from commands import Said, environment_of
 from embedded_servers import a_folder
 from processes_of import processes_in
 
@@ -68,19 +66,3 @@ def kinds_of(history: Path) -> Counter[str]:
     lines = history.read_bytes().splitlines()
     assert not any(secret in line for line in lines)
     return Counter(kind for line in lines for kind in json.loads(line))
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        (["--events", "--url", "http://127.0.0.1:1", "--token", "t"], "embedded service only"),
-        (["--changes", "10"], "--changes is for --events"),
-    ],
-)
-def test_what_does_not_go_with_events_is_said_before_anything_is_started(
-    options: list[str], why: str
-) -> None:
-    said = run_to_its_end("prove", *options)
-
-    assert (said.code, said.out) == (2, "")
-    assert why in said.err
