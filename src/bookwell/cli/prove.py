@@ -34,7 +34,7 @@ TOKEN_VARIABLE = "BOOKWELL_PROVE_TOKEN"  # noqa: S105 - the name of a variable
 CLIENTS, CLIENTS_MAX = 16, 256
 SECONDS, SECONDS_MAX = 10.0, 3600.0
 CHANGES, CHANGES_MAX = 3000, 100_000
-EVENTS_SECONDS = 60.0
+EVENTS_SECONDS = 120.0
 SEED_MAX = 2**31
 EXIT_WRONG = 1
 # Where lines have no terminal to fit, they are as long as tables like.
