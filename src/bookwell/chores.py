@@ -130,6 +130,7 @@ def keep_log_short(
 
     async def sweep() -> None:
         async with database.reading() as connection:
+            await event_retention.give_up(connection, kept_for=kept_for)
             brand_ids = await event_retention.list_old(connection, kept_for=kept_for)
             await event_retention.sweep_tests(connection, kept_for=kept_for)
         for brand_id in brand_ids:

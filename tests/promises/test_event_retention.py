@@ -62,6 +62,21 @@ async def test_an_event_with_a_delivery_pending_stays_and_all_after_it(log: "Log
     assert log.delivered() == [(2, "delivered"), (2, "pending")]
 
 
+async def test_a_forgotten_endpoint_does_not_keep_the_log_for_ever(log: "Log") -> None:
+    log.write(OLD, OLD)
+    log.deliver(1, "pending")
+    await event_retention.give_up(log.connection, kept_for=DAYS)
+    kept = await log.sweep()
+    log.world.sql(
+        "UPDATE booking.webhook_endpoint SET disabled_at = now(), disabled_because = 'staff'"
+    )
+    await event_retention.give_up(log.connection, kept_for=timedelta(days=OLD + 1))
+    kept_still = await log.sweep()
+    await event_retention.give_up(log.connection, kept_for=DAYS)
+
+    assert (kept, kept_still, await log.sweep()) == (0, 0, 2)
+
+
 async def test_what_is_not_on_the_bus_stays_where_there_is_a_bus(log: "Log") -> None:
     log.write(OLD, OLD, OLD)
 

@@ -45,6 +45,7 @@ EXCUSED = {
     "is_day_past",
     "list_old_logs",
     "sweep_tests",
+    "give_up_deliveries",
     "recall_freed_slots",
     "list_times_taken",
     "next_brand_to_remind",
@@ -100,6 +101,7 @@ def test_a_statement_is_used(name: str) -> None:
         ("sweep_events", "event_position_once"),
         ("sweep_events", "delivery_by_age"),
         ("sweep_tests", "delivery_test"),
+        ("give_up_deliveries", "delivery_"),
     ],
 )
 def test_what_is_asked_often_is_found_by_index(name: str, index: str, busy_url: str) -> None:

@@ -10,6 +10,7 @@ SWEEP_ROWS_MAX = 500
 _list_old_logs = statement("list_old_logs")
 _sweep_events = statement("sweep_events")
 _sweep_tests = statement("sweep_tests")
+_give_up_deliveries = statement("give_up_deliveries")
 
 
 async def list_old(connection: AnyConnection, *, kept_for: timedelta) -> list[str]:
@@ -38,3 +39,8 @@ async def sweep(
 async def sweep_tests(connection: AnyConnection, *, kept_for: timedelta) -> None:
     """Delete settled test deliveries, which belong to no event, once they are older than this."""
     await _sweep_tests.run(connection, kept_for=kept_for)
+
+
+async def give_up(connection: AnyConnection, *, kept_for: timedelta) -> None:
+    """Give up what has waited for a disabled endpoint for this long."""
+    await _give_up_deliveries.run(connection, kept_for=kept_for)

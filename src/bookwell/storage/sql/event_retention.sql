@@ -67,3 +67,14 @@ DELETE FROM booking.delivery
 WHERE position IS NULL
     AND status <> 'pending'
     AND created_at < booking.now() - :kept_for::interval;
+
+-- name: give_up_deliveries!
+-- excused: each brand's endpoints may be forgotten
+-- What waits for an endpoint that somebody disabled, for as long as events are kept, is given up: it
+-- would else keep its event, and all later ones, for ever. Elsewhere attempts come to an end.
+UPDATE booking.delivery
+SET status = 'failed', settled_at = booking.now()
+WHERE status = 'pending'
+    AND created_at < booking.now() - :kept_for::interval
+    AND endpoint_id = ANY (ARRAY(
+        SELECT endpoint_id FROM booking.webhook_endpoint WHERE disabled_at IS NOT NULL));
