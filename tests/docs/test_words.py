@@ -21,6 +21,7 @@ from bookwell.domain.visits import VisitStatus
 from bookwell.reference.errors import all_codes
 from bookwell.settings import Settings, variable_of
 from bookwell.storage.tokens import TOKEN_PREFIX
+from bookwell.usecases.attempts import TEST_EVENT_TYPE
 from documents import DOCS, PAGES, ROOT, fences_of, name_of
 
 GLOSSARY = (DOCS / "glossary.md").read_text()
@@ -73,7 +74,10 @@ def test_every_error_code_that_a_page_answers_with_exists() -> None:
 
 
 def test_every_event_that_a_page_names_exists() -> None:
-    assert set(re.findall(r"\bbooking(?:\.[a-z_]+)+\.v\d\b", HANDWRITTEN)) <= set(EVENTS)
+    assert set(re.findall(r"\bbooking(?:\.[a-z_]+)+\.v\d\b", HANDWRITTEN)) <= {
+        *EVENTS,
+        TEST_EVENT_TYPE,
+    }
 
 
 def test_every_scope_that_a_page_names_exists() -> None:

@@ -73,13 +73,18 @@ NOT_IN_WORDS = {
     "provider_id",  # one of three ids is named, and no two of them
     "coach_id",
     "patient_id",
+    "url",  # it leads to the public internet
+    "event_types",  # they exist, each once, and * alone
+    "overlap_minutes",  # as expires_in
+    "after_position",
+    "through_position",
     "before",
     "day",
     "until",
     "body",  # the documentation lets bodies be absent that have required fields
 }
 # A field of an item is named with its place, as in slots[3].start_time.
-ITEM = re.compile(r"^(slots\[\d+\]|regions\[\d+\]|reminders\[\d+\]|late_cancel_price)\.")
+ITEM = re.compile(r"^(slots\[\d+\]|regions\[\d+\]|reminders\[\d+\]|late_cancel_price)\.|\[\d+\]$")
 
 
 def without_brand_header(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +105,7 @@ SCHEMA = schemathesis.openapi.from_dict(
 
 
 @pytest.fixture(scope="module")
-def known(clinic: Clinic) -> Mapping[str, list[str]]:
+def known(clinic: Clinic) -> Mapping[str, list[Any]]:
     """Ids that are there, by what takes them, so that requests get past the first 404."""
     coach = clinic.provider(kind="coach")
     clinic.office_hour(coach, capacity=50)
@@ -117,10 +122,13 @@ def known(clinic: Clinic) -> Mapping[str, list[str]]:
         "provider_id": ["prv_kim"],
         "brand_id": [LOOP],
         "slot_at": [clinic.next_session(coach)],
+        "webhook-endpoints": [clinic.endpoint() for _ in range(6)],
+        "url": ["https://receiver.invalid/hook"],
+        "event_types": [["*"], ["booking.visit.imported.v1"]],
     }
 
 
-def make_real(case: Any, operation: Operation, ids: Mapping[str, list[str]], draw: Any) -> None:
+def make_real(case: Any, operation: Operation, ids: Mapping[str, list[Any]], draw: Any) -> None:
     """Put ids that are there where the document says "some string", most of the time."""
     noun = operation.path.removeprefix("/v1/").removeprefix("admin/").partition("/")[0]
     for holder in (case.path_parameters, case.query, case.body):
@@ -142,7 +150,7 @@ def token_for(clinic: Clinic, operation: Operation) -> str:
 
 @pytest.mark.parametrize("operation_id", OPERATIONS)
 def test_a_request_that_fits_the_document_is_answered_as_it_says(
-    clinic: Clinic, known: Mapping[str, list[str]], operation_id: str
+    clinic: Clinic, known: Mapping[str, list[Any]], operation_id: str
 ) -> None:
     operation = OPERATIONS[operation_id]
     headers = {"Authorization": f"Bearer {token_for(clinic, operation)}"}
