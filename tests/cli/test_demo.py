@@ -243,7 +243,7 @@ def test_the_printed_lines_can_be_pasted_into_a_shell(demo: Demo, shell: str) ->
     )
 
     assert (pasted.returncode, pasted.stderr) == (0, "")
-    found, booked, why, quote, moved, cancelled = said_in(pasted.stdout)
+    found, booked, why, quote, moved, cancelled, heard = said_in(pasted.stdout)
     first = {slot["provider_id"]: slot["id"] for slot in found["slots"]}
     assert set(first) == {"prv_farah", "prv_amara", "prv_ben"}
     assert (booked["status"], booked["slot_id"]) == ("booked", first["prv_farah"])
@@ -252,6 +252,7 @@ def test_the_printed_lines_can_be_pasted_into_a_shell(demo: Demo, shell: str) ->
     assert (moved["status"], moved["id"]) == ("booked", booked["id"])
     assert moved["start_time"] > booked["start_time"]
     assert (cancelled["status"], cancelled["cancel_reason"]) == ("cancelled", "feeling better")
+    assert [event["type"].split(".")[2] for event in heard["events"]] == ["created", "rescheduled", "cancelled"]  # fmt: skip
 
 
 def test_the_printed_commands_can_be_pasted_too(demo: Demo) -> None:

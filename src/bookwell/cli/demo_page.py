@@ -42,6 +42,7 @@ curl -s $API/visits/$VISIT/reschedule -H "$AUTH" -H "$JSON" \\
 curl -s $API/visits/$VISIT/cancel -H "$AUTH" -H "$JSON" \\
   -d '{{"reason": "feeling better"}}' | python3 -m json.tool
 
+sleep 1
 curl -s "$API/events?visit_id=$VISIT" -H "$AUTH" | python3 -m json.tool
 """
 
