@@ -1,6 +1,6 @@
 """What a worker does about events, in a process that tests may kill: number them, publish them.
 
-    python publishing_worker.py      with the settings in the environment
+python publishing_worker.py      with the settings in the environment
 """
 
 import asyncio

@@ -73,7 +73,7 @@ def show_page(manifest: Manifest, data_dir: Path) -> None:
             show(f"  {name:9}  ", (brand.tokens[name], "green"), (f"  {whose}".rstrip(), "dim"))
     show()
     show(
-        ("  Find a slot, book it, ask why it is gone, reschedule, cancel, read what others hear", "bold"),
+        ("  Find a slot, book it, reschedule and cancel it, read what others hear", "bold"),
         ("   Paste this into another terminal.", "dim"),
     )
     show()

@@ -71,22 +71,36 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
                 pattern=r'^("[!#-~ ]{1,128}"|[!#-~]{1,128})$',
             )
         )
-    if method == "post" and path.startswith("/v1/visits/{id}/"):
-        found.append(_header("If-Match", "The `ETag` of the visit as last seen."))
-    if method in ("patch", "delete") and path == "/v1/visit-types/{visit_type}":
-        found.append(_header("If-Match", "The `ETag` of the visit type as last seen."))
-    if method in ("put", "delete") and path == "/v1/providers/{id}/schedules/{schedule_id}":
-        found.append(_header("If-Match", "The `ETag` of the schedule as last seen."))
-    if method != "get" and path.startswith("/v1/disruptions/{id}/"):
-        found.append(_header("If-Match", "The `ETag` of the disruption as last seen."))
-    if method != "get" and path.startswith("/v1/calendar-feeds/{id}"):
-        found.append(_header("If-Match", "The `ETag` of the calendar feed as last seen."))
+    thing = _versioned(path, method)
+    if thing is not None:
+        found.append(_header("If-Match", f"The `ETag` of {thing} as last seen."))
     if path == "/v1/events/stream":
         place = "The `id` of the last message that was read: go on from there, whatever `after` is."
         found.append(_header("Last-Event-ID", place, pattern="^[0-9]{1,15}$"))
-    if method == "post" and path == "/v1/visits":
-        found.append(_header("If-Match", "With `hold_id`: the `ETag` of the hold as last seen."))
     return found
+
+
+# Changes that heed If-Match, by the beginning of their path, and of what it names the version.
+_VERSIONED = (
+    (("post",), "/v1/visits/{id}/", "the visit"),
+    (("post",), "/v1/visits", "the hold that `hold_id` names"),
+    (("patch", "delete"), "/v1/visit-types/{visit_type}", "the visit type"),
+    (("put", "delete"), "/v1/providers/{id}/schedules/{schedule_id}", "the schedule"),
+    (("post", "put"), "/v1/disruptions/{id}/", "the disruption"),
+    (("post", "delete"), "/v1/calendar-feeds/{id}", "the calendar feed"),
+    (("patch", "delete"), "/v1/webhook-endpoints/{id}", "the webhook endpoint"),
+    (("post",), "/v1/webhook-endpoints/{id}/rotate-secret", "the webhook endpoint"),
+    (("put", "delete"), "/v1/reminder-rules", "the reminder rule"),
+    (("put",), "/v1/quiet-hours", "the quiet hours"),
+)
+
+
+def _versioned(path: str, method: str) -> str | None:
+    """Of what the `ETag` is that a change of this path takes in If-Match, if of anything."""
+    for methods, beginning, thing in _VERSIONED:
+        if method in methods and path.startswith(beginning):
+            return thing
+    return None
 
 
 def _header(name: str, description: str, **limits: str) -> Node:

@@ -98,7 +98,7 @@ FIELDS = {
     "no_show_at": ("When this happened.", "2026-03-02T09:20:00.125907Z"),
     "deleted_at": ("When this happened.", "2026-02-21T10:00:00.501220Z"),
     "offset_minutes": ("How many minutes before its start the reminder was asked for.", 1440),
-    "due_at": ("When the reminder was due, outside the patient's quiet hours.", "2026-03-01T09:00:00Z"),
+    "due_at": ("When it was due, outside the patient's quiet hours.", "2026-03-01T09:00:00Z"),
     "left_at": ("When this happened.", "2026-03-02T07:30:00.420110Z"),
     "committed_at": ("When this happened.", "2026-03-02T07:30:00.420110Z"),
 }

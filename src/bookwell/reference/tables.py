@@ -40,9 +40,7 @@ TABLES = {
         "The answer holds what the caller was told, so it may hold health information."
     ),
     "licence": "A provider may see a brand's patients who are in one region, between two days.",
-    "message": (
-        "A reminder on its way to the platform's message service: tries, waits, and what came of it."
-    ),
+    "message": ("A reminder on its way to the platform's message service, and what came of it."),
     "office_hour": "A coach's weekly rule, in wall time of its zone.",
     "office_hour_booking": "A patient's seat in a session. `notes` is health information.",
     "office_hour_session": "A session in which somebody sits or sat, and how many.",
