@@ -55,6 +55,8 @@ class Clinic:
     world: World
     http: httpx.Client
     _numbers: Iterator[int] = field(default_factory=lambda: count(100))
+    # Every other hour, so that what takes a while before or after has its time, too.
+    _hours: Iterator[int] = field(default_factory=lambda: count(100, 2))
 
     def call(
         self,
@@ -91,9 +93,18 @@ class Clinic:
         finally:
             self.world.shift_clock(timedelta(0))
 
+    @contextmanager
+    def unnumbered(self) -> Iterator[None]:
+        """No event gets its place in the log meanwhile, which changes its row."""
+        self.world.sql("SELECT pg_advisory_lock(hashtext('booking.number_events'))")
+        try:
+            yield
+        finally:
+            self.world.sql("SELECT pg_advisory_unlock(hashtext('booking.number_events'))")
+
     def new_time(self) -> datetime:
         """A full hour in which nobody else in this file does anything."""
-        return self.world.at(next(self._numbers), days=3)
+        return self.world.at(next(self._hours), days=3)
 
     def new_id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._numbers)}"

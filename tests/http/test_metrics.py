@@ -1,9 +1,5 @@
 """`GET /metrics`: how far facts have come, for whoever watches the service."""
 
-from collections.abc import Iterator
-
-import psycopg
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from clinic import Clinic
@@ -26,14 +22,6 @@ def read(clinic: Clinic, token: str) -> Samples:
     }
 
 
-@pytest.fixture
-def unnumbered(clinic: Clinic) -> Iterator[None]:
-    """No event gets its place in the log meanwhile."""
-    with psycopg.connect(clinic.world.database_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext('booking.number_events'))")
-        yield
-
-
 async def test_events_are_counted_as_they_get_their_places(clinic: Clinic) -> None:
     before = read(clinic, clinic.world.admin)["bookwell_events_total", (LOOP,)]
 
@@ -45,11 +33,11 @@ async def test_events_are_counted_as_they_get_their_places(clinic: Clinic) -> No
     assert read(clinic, clinic.world.admin)["bookwell_events_unnumbered", (LOOP,)] == 0
 
 
-@pytest.mark.usefixtures("unnumbered")
 def test_events_that_wait_for_their_place_are_seen_with_their_age(clinic: Clinic) -> None:
-    clinic.visit()
-    first = read(clinic, clinic.world.admin)
-    second = read(clinic, clinic.world.admin)
+    with clinic.unnumbered():
+        clinic.visit()
+        first = read(clinic, clinic.world.admin)
+        second = read(clinic, clinic.world.admin)
 
     assert first["bookwell_events_unnumbered", (LOOP,)] >= 1
     lag = ("bookwell_log_lag_seconds", (LOOP,))

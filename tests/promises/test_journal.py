@@ -112,8 +112,7 @@ def do(clinic: Clinic, operation_id: str) -> Done:
 @pytest.fixture(autouse=True)
 def _unnumbered(clinic: Clinic) -> Iterator[None]:
     """No event gets its place in the log meanwhile: who wrote a row is told by its `xmin`."""
-    with psycopg.connect(clinic.world.database_url, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtext('booking.number_events'))")
+    with clinic.unnumbered():
         yield
 
 
