@@ -354,6 +354,23 @@ def settled(clinic: Clinic) -> None:
     until(lambda: not clinic.world.sql("SELECT 1 FROM booking.event WHERE position IS NULL"))
 
 
+def test_a_brand_that_does_not_exist_has_no_log_to_be_misread_as_empty(clinic: Clinic) -> None:
+    wrong = {"X-Brand-Id": "loop-typo"}
+
+    answers = [
+        clinic.call("GET", path, token=clinic.world.platform, headers=wrong)
+        for path in (
+            "/v1/events",
+            "/v1/events?after=5&visit_id=vis_any",
+            "/v1/events/digest?day=2026-01-05",
+            "/v1/events/stream",
+        )
+    ]
+
+    for answer in answers:
+        refused(answer, 404, "not_found")
+
+
 def end_of_log(clinic: Clinic) -> int:
     """The place of loop's last event."""
     settled(clinic)

@@ -77,7 +77,7 @@ class EventDigest(Struct, kw_only=True):
     "/v1/events",
     **operation("list_events", "Read the log of events", tag=TAG, scope=EVENTS_SCOPE),
     response_description="List of events",
-    responses=refusals({410: "Some of these events are not kept any more"}),
+    responses=refusals({404: "Brand not found", 410: "Some of these events are not kept any more"}),
 )
 async def list_events(
     request: AnyRequest,
@@ -115,7 +115,9 @@ async def list_events(
     "/v1/events/digest",
     **operation("get_event_digest", "Compare a day of the log", tag=TAG, scope=EVENTS_SCOPE),
     response_description="The day, counted and hashed",
-    responses=refusals({410: "The day is not kept any more, or not all of it"}),
+    responses=refusals(
+        {404: "Brand not found", 410: "The day is not kept any more, or not all of it"}
+    ),
 )
 async def get_event_digest(
     request: AnyRequest,

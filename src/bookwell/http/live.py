@@ -76,7 +76,13 @@ _WIRE = Wire(write=written_event, beat=beat)
     **operation("stream_events", "Follow the log of events", tag=TAG, scope=EVENTS_SCOPE),
     media_type=EVENT_STREAM,
     response_description="A stream of messages; this is the `data` of each",
-    responses=refusals({**_NOT_A_STREAM, 410: "Some of these events are not kept any more"}),
+    responses=refusals(
+        {
+            **_NOT_A_STREAM,
+            404: "Brand not found",
+            410: "Some of these events are not kept any more",
+        }
+    ),
 )
 async def stream_events(
     request: AnyRequest,

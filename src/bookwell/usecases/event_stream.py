@@ -13,7 +13,7 @@ from msgspec import Struct
 from bookwell.domain.callers import Call
 from bookwell.domain.envelopes import LoggedEvent
 from bookwell.domain.errors import EventsGone
-from bookwell.storage import event_log
+from bookwell.storage import catalog, event_log
 from bookwell.storage.database import Database
 from bookwell.usecases.live_events import PAGE_MAX, EventHub, Message
 from bookwell.usecases.streaming import Ending, Over, StreamOver
@@ -62,9 +62,13 @@ async def open_stream(
 
     Raises:
         EventsGone: Some of them were too old to be kept.
+        NotFound: There is no such brand.
     """
     async with database.reading() as connection:
         state = await event_log.state_of(connection, brand_id=call.brand_id)
+        if state.last_position == 0:
+            # Only a log without events can be one of a brand that is none.
+            await catalog.get_brand(connection, call.brand_id)
     if after is not None and after + 1 < state.kept_from:
         raise EventsGone(kept_from=state.kept_from)
     wanted = Wanted(
