@@ -37,6 +37,17 @@ def test_what_is_no_type_and_no_brand_is_said(bookwell: Bookwell, clinic: Clinic
     assert (no_brand.code, "no brand nowhere" in no_brand.err) == (2, True)
 
 
+def test_a_place_that_no_log_can_have_is_refused_by_its_option(
+    bookwell: Bookwell, clinic: Clinic
+) -> None:
+    url = ("--database-url", clinic.world.database_url)
+
+    too_far = bookwell("events", LOOP, "--after", "9" * 20, *url)
+
+    assert too_far.code == 2
+    assert "'--after'" in too_far.err
+
+
 def test_whoever_follows_sees_what_happens_later_until_they_stop(
     clinic: Clinic, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from bookwell.usecases.events import read_events
 PAGE_ROWS = 500
 # Between two looks at the end of the log.
 LOOK_SECONDS = 0.5
+# What `GET /v1/events` takes too; no log goes as far.
+POSITION_MAX = 2**53 - 1
 
 
 def events(
@@ -33,7 +35,10 @@ def events(
     after: Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="POSITION", help="Go on from here; else from the oldest that is kept."
+            min=0,
+            max=POSITION_MAX,
+            metavar="POSITION",
+            help="Go on from here; else from the oldest that is kept.",
         ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until Ctrl-C.")] = False,
