@@ -11,7 +11,7 @@ from unittest.mock import patch
 import asyncpg
 
 from books import add_patients
-from bookwell import app
+from bookwell import chores, reminding
 from simulation import steps
 from simulation.book import HOLD, HOLDS_MAX, Book, OfficeHour
 from simulation.bursts import burst
@@ -76,8 +76,10 @@ async def on_stage(
     for rule in _OFFICE_HOURS:
         _write_rules(world, rule)
     async with AsyncExitStack() as stack:
+        # Nobody is reminded here; a look at that would be a transaction that no call made.
+        stack.enter_context(patch.object(reminding, "ASK_SECONDS", NEVER_SECONDS))
         if not is_swept:
-            stack.enter_context(patch.object(app, "EXPIRE_SECONDS", NEVER_SECONDS))
+            stack.enter_context(patch.object(chores, "EXPIRE_SECONDS", NEVER_SECONDS))
         control, blocker = [await asyncpg.connect(world.database_url) for _ in range(2)]
         stack.push_async_callback(control.close)
         stack.push_async_callback(blocker.close)

@@ -20,7 +20,11 @@ CANCEL_REQUEST = (80877102).to_bytes(4, "big")
 _ENDS_A_GROUP = frozenset(b"SQHXp")
 _WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM) booking\.(?!rate_window)")
 # A chore of the service, not a call's work.
-_SWEEPS = re.compile(r"DELETE FROM booking\.idempotency")
+# What a worker does by itself, again and again, and no call.
+_SWEEPS = re.compile(
+    r"DELETE FROM booking\.idempotency|booking\.number_events|UPDATE booking\.delivery|"
+    r"DELETE FROM booking\.delivery|DELETE FROM booking\.event"
+)
 
 
 class Verdict(Enum):
@@ -67,13 +71,19 @@ class Proxy:
     watch: Watcher = _pass_everything
     links: set["Link"] = field(default_factory=set)
 
+    is_stopped: bool = False
+
     async def start(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening = await asyncio.start_unix_server(self._accept, self.folder / SOCKET)
 
     async def stop(self) -> None:
         """Close the door and break every connection."""
+        self.is_stopped = True
         self._listening.close()
+        # Who has been let in already takes a few turns of the loop to get to `_accept`.
+        for _ in range(5):
+            await asyncio.sleep(0)
         self.break_all()
         for task in list(self._tasks):
             task.cancel()
@@ -97,6 +107,10 @@ class Proxy:
         return next((link for link in self.links if link.backend == backend), None)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_stopped:
+            # It was let in in the same turn of the loop.
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
