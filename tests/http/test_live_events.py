@@ -158,11 +158,19 @@ def test_who_takes_no_event_stream_is_told_so(clinic: Clinic) -> None:
 
 
 def test_a_place_that_is_none_is_refused(clinic: Clinic) -> None:
-    for bad in ("yesterday", "-1", str(2**60)):
+    for bad in ("yesterday", "-1", str(2**60), str(2**40)):
         headers = {"Last-Event-ID": bad}
         answer = clinic.call("GET", PATH, token=clinic.world.admin, headers=headers)
 
         refused(answer, 400, "validation_error", field="Last-Event-ID")
+
+
+def test_an_empty_place_is_none(clinic: Clinic) -> None:
+    headers = {"Last-Event-ID": ""}
+
+    answer = clinic.call("HEAD", PATH, token=clinic.world.admin, headers=headers)
+
+    assert answer.status_code == 200
 
 
 def test_a_head_request_is_answered_without_a_stream(clinic: Clinic) -> None:

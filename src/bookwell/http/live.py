@@ -114,6 +114,7 @@ async def stream_events(
         await call_of(request),
         wire=_WIRE,
         after=after if last_seen is None else last_seen,
+        named_by="after" if last_seen is None else LAST_SEEN_HEADER,
         event_types=type_,
         visit_id=visit_id,
     )
@@ -165,7 +166,8 @@ async def stream_availability(
 def _last_seen(request: AnyRequest) -> int | None:
     """The place that Last-Event-ID names; it is described in `openapi_repairs`."""
     header = request.headers.get(LAST_SEEN_HEADER)
-    if header is None:
+    if not header:
+        # Some clients send it empty where they have seen nothing yet.
         return None
     if not _PLACE.fullmatch(header):
         raise InvalidInput(

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from bookwell.domain.callers import Call
 from bookwell.domain.envelopes import LoggedEvent
-from bookwell.domain.errors import EventsGone
 from bookwell.storage import catalog, event_log
 from bookwell.storage.database import Database
+from bookwell.usecases.events import check_place
 from bookwell.usecases.live_events import PAGE_MAX, EventHub, Message
 from bookwell.usecases.streaming import Ending, Over, StreamOver
 
@@ -55,6 +55,7 @@ async def open_stream(
     *,
     wire: Wire,
     after: int | None,
+    named_by: str,
     event_types: Sequence[str] | None,
     visit_id: str | None,
 ) -> "EventStream":
@@ -62,6 +63,7 @@ async def open_stream(
 
     Raises:
         EventsGone: Some of them were too old to be kept.
+        InvalidInput: The log does not reach that place, which was `named_by` this field.
         NotFound: There is no such brand.
     """
     async with database.reading() as connection:
@@ -69,8 +71,8 @@ async def open_stream(
         if state.last_position == 0:
             # Only a log without events can be one of a brand that is none.
             await catalog.get_brand(connection, call.brand_id)
-    if after is not None and after + 1 < state.kept_from:
-        raise EventsGone(kept_from=state.kept_from)
+    if after is not None:
+        check_place(after, state, field=named_by)
     wanted = Wanted(
         brand_id=call.brand_id,
         event_types=None if event_types is None else frozenset(event_types),

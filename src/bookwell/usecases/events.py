@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import date
 
 from bookwell.domain.callers import Call, Role
-from bookwell.domain.errors import EventsGone, Forbidden
+from bookwell.domain.errors import EventsGone, Forbidden, InvalidInput
 from bookwell.storage import catalog, event_days, event_log
 from bookwell.storage.database import Database
 from bookwell.storage.event_days import EventDay
-from bookwell.storage.event_log import LogPage
+from bookwell.storage.event_log import LogPage, LogState
 
 
 async def read_events(
@@ -26,6 +26,7 @@ async def read_events(
 
     Raises:
         EventsGone: Some of them were too old to be kept.
+        InvalidInput: The log does not reach that place.
         NotFound: There is no such brand.
     """
     async with database.reading() as connection:
@@ -41,9 +42,27 @@ async def read_events(
         if page.state.last_position == 0:
             # Only a log without events can be one of a brand that is none.
             await catalog.get_brand(connection, call.brand_id)
-    if after is not None and after + 1 < page.state.kept_from:
-        raise EventsGone(kept_from=page.state.kept_from)
+    if after is not None:
+        check_place(after, page.state)
     return page
+
+
+def check_place(after: int, state: LogState, *, field: str = "after") -> None:
+    """Refuse a place that nothing can be read on from.
+
+    A reader who is ahead of the log has read another one, as it was before it was restored from a
+    backup, say; let in, they would miss what gets those places now.
+
+    Raises:
+        EventsGone: Some events after it were too old to be kept.
+        InvalidInput: The log does not reach that place.
+    """
+    if after + 1 < state.kept_from:
+        raise EventsGone(kept_from=state.kept_from)
+    if after > state.last_position:
+        raise InvalidInput(
+            f"{field} is {after}, but the log ends at {state.last_position}.", field=field
+        )
 
 
 async def read_day(database: Database, call: Call, day: date) -> EventDay:
