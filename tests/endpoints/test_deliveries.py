@@ -257,6 +257,15 @@ def test_a_stretch_that_makes_no_sense_is_refused(
     invalid(call(clinic, "POST", f"/{endpoint_id}/replay", {field: value}), field)
 
 
+def test_a_stretch_that_ends_before_it_begins_is_refused(clinic: Clinic) -> None:
+    path = f"/{clinic.endpoint()}/replay"
+    places = {"after_position": 7, "through_position": 6}
+    times = {"from": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"}
+
+    invalid(call(clinic, "POST", path, places), "through_position")
+    invalid(call(clinic, "POST", path, times), "until")
+
+
 # ----------------------------------------------------------------------------------------- test
 
 

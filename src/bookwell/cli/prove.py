@@ -168,8 +168,8 @@ def prove(  # noqa: PLR0913 - a command has as many arguments as options
     for path in (history, json, html):
         if path is not None and not path.absolute().parent.is_dir():
             raise CannotServe(f"There is no directory {path.parent} for {path.name}.")
-    _check_options(url, token, database_url, workers=workers, faults=faults)
     _check_events(url, events=events, changes=changes)
+    _check_options(url, token, database_url, workers=workers, faults=faults)
     if seed is None:
         seed = random.SystemRandom().randrange(SEED_MAX)
     write: Callable[[Path], None]

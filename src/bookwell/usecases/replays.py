@@ -79,14 +79,15 @@ async def replay(database: Database, call: Call, endpoint_id: str, stretch: Stre
     is all there is; later events come by themselves.
 
     Raises:
-        InvalidInput: A type does not exist, or these are too many at once; the sentence says where
-            to split.
+        InvalidInput: A type does not exist, the stretch ends before it begins, or these are too many
+            at once; then the sentence says where to split.
         NotFound: The brand has no such endpoint, or deleted it.
         WebhookEndpointDisabled: It is to be enabled first.
         EventsGone: The stretch begins with events that are not kept any more.
     """
     if stretch.event_types:
         checked_event_types(stretch.event_types)
+    _check_order(stretch)
     async with database.transaction(call) as connection:
         # Else it could be deleted meanwhile, and nobody would give up what is made here.
         await webhooks.lock(connection, call.brand_id)
@@ -137,6 +138,18 @@ async def send_test(
     async with database.transaction(call) as connection:
         await journal.record(connection, call, _tested_entry(endpoint, result), answer=result)
     return result
+
+
+def _check_order(stretch: Stretch) -> None:
+    """Refuse a stretch that ends before it begins."""
+    after, through = stretch.after_position, stretch.through_position
+    if after is not None and through is not None and through < after:
+        raise InvalidInput(
+            "through_position must not be below after_position.", field="through_position"
+        )
+    begins, ends = stretch.occurred_from, stretch.occurred_until
+    if begins is not None and ends is not None and ends <= begins:
+        raise InvalidInput("until must be after from.", field="until")
 
 
 async def _bounds_of(connection: AnyConnection, call: Call, stretch: Stretch) -> tuple[int, int]:
