@@ -79,8 +79,8 @@ async def replay(database: Database, call: Call, endpoint_id: str, stretch: Stre
     is all there is; later events come by themselves.
 
     Raises:
-        InvalidInput: A type does not exist, the stretch ends before it begins, or these are too many
-            at once; then the sentence says where to split.
+        InvalidInput: A type does not exist, the stretch ends before it begins, or these are too
+            many at once; then the sentence says where to split.
         NotFound: The brand has no such endpoint, or deleted it.
         WebhookEndpointDisabled: It is to be enabled first.
         EventsGone: The stretch begins with events that are not kept any more.
