@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from bookwell.domain.visit_types import HORIZON_DAYS_MAX
 from world import ALL_SCOPES, LOOP, World
 
 # More than a start or a stop takes on a busy machine.
@@ -55,8 +56,6 @@ class Clinic:
     world: World
     http: httpx.Client
     _numbers: Iterator[int] = field(default_factory=lambda: count(100))
-    # Every other hour, so that what takes a while before or after has its time, too.
-    _hours: Iterator[int] = field(default_factory=lambda: count(100, 2))
 
     def call(
         self,
@@ -104,7 +103,7 @@ class Clinic:
 
     def new_time(self) -> datetime:
         """A full hour in which nobody else in this file does anything."""
-        return self.world.at(next(self._hours), days=3)
+        return self.world.at(next(self._numbers), days=3)
 
     def new_id(self, prefix: str) -> str:
         return f"{prefix}_{next(self._numbers)}"
@@ -185,8 +184,10 @@ class Clinic:
         With its first type a brand takes no others, so it also gets the one that tests book.
         """
         visit_type = self.new_id("type")
-        self.world.add_visit_type("follow_up", brand_id, duration_minutes=1)
-        self.world.add_visit_type(visit_type, brand_id, **terms)
+        # Times of tests lie farther ahead than a year where a file has many.
+        far: dict[str, Any] = {"horizon_days": HORIZON_DAYS_MAX}
+        self.world.add_visit_type("follow_up", brand_id, duration_minutes=1, **far)
+        self.world.add_visit_type(visit_type, brand_id, **{**far, **terms})
         return visit_type
 
     def endpoint(self, brand_id: str = LOOP, url: str = "https://receiver.invalid/hook") -> str:
