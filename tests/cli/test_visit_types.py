@@ -49,7 +49,7 @@ def test_types_are_listed_for_people_and_for_programs(on_clinic: Bookwell, clini
     types = {each["id"]: each for each in map(json.loads, told.out.splitlines())}
     assert types[live]["retired_at"] is None
     assert types[retired]["retired_at"] is not None
-    assert types[live]["horizon_days"] == 365
+    assert types[live]["horizon_days"] == 1095
 
 
 @pytest.mark.parametrize(
