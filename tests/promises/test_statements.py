@@ -37,7 +37,6 @@ EXCUSED = {
     "open_bookmarks",
     "claim_bookmarks",
     "release_bookmarks",
-    "list_bus_lags",
     "claim_deliveries",
     "renew_deliveries",
     "finish_deliveries",

@@ -105,7 +105,7 @@ class _Measured(Collector):
         )
         for brand in self._figures.bus:
             behind.add_metric([brand.brand_id], brand.events_behind)
-            lag.add_metric([brand.brand_id], brand.lag_seconds)
+            lag.add_metric([brand.brand_id], brand.seconds_behind)
         return iter((behind, lag))
 
 

@@ -63,9 +63,9 @@ async def release(connection: AnyConnection, *, publisher: str) -> None:
     await _release_bookmarks.run(connection, publisher=publisher)
 
 
-async def lag_of(connection: AnyConnection) -> list[Lag]:
-    """How far the bus is behind, for each brand that has events."""
-    rows = await _list_bus_lags.rows(connection)
+async def lag_of(connection: AnyConnection, *, brand_id: str | None = None) -> list[Lag]:
+    """How far the bus is behind, for this brand or each that has events; nothing without a bus."""
+    rows = await _list_bus_lags.rows(connection, brand_id=brand_id)
     return [
         Lag(
             brand_id=row["brand_id"],

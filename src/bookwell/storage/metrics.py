@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
+from bookwell.storage.bus import Lag, lag_of
 from bookwell.storage.statements import AnyConnection, statement
 
 _measure_log = statement("measure_log")
 _measure_deliveries = statement("measure_deliveries")
 _measure_attempts = statement("measure_attempts")
-_measure_bus = statement("measure_bus")
 
 
 class LogFigures(NamedTuple):
@@ -39,21 +39,13 @@ class AttemptFigures(NamedTuple):
     attempt_count: int
 
 
-class BusFigures(NamedTuple):
-    """What of a brand's log is not published on the bus yet."""
-
-    brand_id: str
-    events_behind: int
-    lag_seconds: float
-
-
 class Figures(NamedTuple):
     """Everything that is measured, at about one instant."""
 
     log: list[LogFigures]
     queues: list[QueueFigures]
     attempts: list[AttemptFigures]
-    bus: list[BusFigures]
+    bus: list[Lag]
 
 
 async def measure(connection: AnyConnection, *, brand_id: str | None) -> Figures:
@@ -68,5 +60,5 @@ async def measure(connection: AnyConnection, *, brand_id: str | None) -> Figures
             AttemptFigures(*row)
             for row in await _measure_attempts.rows(connection, brand_id=brand_id)
         ],
-        bus=[BusFigures(*row) for row in await _measure_bus.rows(connection, brand_id=brand_id)],
+        bus=await lag_of(connection, brand_id=brand_id),
     )

@@ -40,7 +40,7 @@ SET leased_by = NULL, leased_until = NULL
 WHERE leased_by = :publisher;
 
 -- name: list_bus_lags
--- excused: figures of the whole service
+-- Of one brand, or of all. Where no bus was ever configured there are no bookmarks, and no lags.
 SELECT l.brand_id,
        l.last_position - coalesce(b.position, 0) AS events_behind,
        greatest(extract(epoch FROM booking.now() - oldest.occurred_at), 0)::float AS seconds_behind
@@ -53,4 +53,6 @@ LEFT JOIN LATERAL (
     ORDER BY e.position
     LIMIT 1
 ) AS oldest ON true
+WHERE (:brand_id::text IS NULL OR l.brand_id = :brand_id)
+    AND EXISTS (SELECT FROM booking.bus_bookmark)
 ORDER BY l.brand_id;

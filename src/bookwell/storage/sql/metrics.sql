@@ -32,19 +32,3 @@ SELECT brand_id, endpoint_id, outcome, attempt_count
 FROM booking.delivery_count
 WHERE :brand_id::text IS NULL OR brand_id = :brand_id
 ORDER BY brand_id, endpoint_id, outcome;
-
--- name: measure_bus
--- How far each brand's bookmark is behind its log, and how old the first unpublished event is. Where
--- no bus was ever configured there are no bookmarks.
-SELECT log.brand_id, log.last_position - mark.position AS events_behind,
-       coalesce(extract(epoch FROM booking.now() - next.occurred_at), 0)::float8 AS lag_seconds
-FROM booking.event_log AS log
-JOIN booking.bus_bookmark AS mark ON mark.brand_id = log.brand_id
-LEFT JOIN LATERAL (
-    SELECT e.occurred_at
-    FROM booking.event AS e
-    WHERE e.brand_id = log.brand_id AND e.position > mark.position
-    ORDER BY e.position
-    LIMIT 1) AS next ON true
-WHERE :brand_id::text IS NULL OR log.brand_id = :brand_id
-ORDER BY log.brand_id;
