@@ -8,7 +8,6 @@ whoever still wants it comes back, each after a pause of their own.
 """
 
 import asyncio
-import random
 import time
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +17,7 @@ from litestar import Response
 from litestar.enums import ScopeType
 from litestar.response.base import ASGIResponse
 
+from bookwell.chance import CHANCE
 from bookwell.domain.errors import BookwellError, NotAcceptable
 from bookwell.http.auth import is_still_admitted
 from bookwell.http.calls import AnyRequest
@@ -161,7 +161,7 @@ class _Stream:
 
     async def _write(self) -> None:
         try:
-            await self._say(b"retry: %d\n\n" % random.randint(*RETRY_MS))  # noqa: S311 - no secret
+            await self._say(b"retry: %d\n\n" % CHANCE.randint(*RETRY_MS))
             async with aclosing(self._source.messages(self._end)) as messages:
                 async for message in messages:
                     if message:

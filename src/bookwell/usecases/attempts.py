@@ -4,7 +4,6 @@
 followed, because whoever can bend one would get what is meant for somebody else.
 """
 
-import random
 import time
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bookwell.chance import CHANCE
 from bookwell.domain.envelopes import LoggedEvent, written
 from bookwell.domain.errors import NotFound
 from bookwell.domain.ids import EVENT, new_id
@@ -174,5 +174,5 @@ def _cause_of(answer: Answer) -> str | None:
 
 
 def _wait_after(number: int, duration_ms: int) -> timedelta:
-    chance = random.random()  # noqa: S311 - jitter is no secret
+    chance = CHANCE.random()
     return wait_after(number, chance=chance, took=timedelta(milliseconds=duration_ms))

@@ -6,7 +6,6 @@ has no event (a notice limit that passes, slots that are derived) is found by lo
 """
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from datetime import date, datetime
 import structlog
 from msgspec import Struct
 
+from bookwell.chance import CHANCE
 from bookwell.domain.callers import Call
 from bookwell.domain.errors import BookwellError, Refused
 from bookwell.domain.intervals import Interval
@@ -163,7 +163,7 @@ class AvailabilityHub:
                     watch.told = found
                     _wake(watch)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(random.uniform(*self._relook_seconds)):  # noqa: S311 - no secret
+                    async with asyncio.timeout(CHANCE.uniform(*self._relook_seconds)):
                         await watch.wake.wait()
                 await asyncio.sleep(SETTLE_SECONDS)
 

@@ -1,10 +1,10 @@
 """Hand reminders to the platform's message service, again and again until the visit begins."""
 
 import asyncio
-import random
 from collections.abc import Callable
 from datetime import timedelta
 
+from bookwell.chance import CHANCE
 from bookwell.domain.reminders import dedup_key
 from bookwell.gateways.comms import Comms, Message, Sent
 from bookwell.storage import messages
@@ -94,5 +94,5 @@ def wait_after(attempts: int, sent: Sent) -> timedelta:
     """How long to wait after so many tries: at least what the service asked for, up to an hour."""
     doubled = min(WAIT_SECONDS * 2 ** min(attempts - 1, 10), WAIT_SECONDS_MAX)
     asked_for = min(sent.retry_after or 0.0, RETRY_AFTER_SECONDS_MAX)
-    spread = 1 + JITTER * random.random()  # noqa: S311 - nobody is to guess anything
+    spread = 1 + JITTER * CHANCE.random()
     return timedelta(seconds=max(doubled, asked_for) * spread)
