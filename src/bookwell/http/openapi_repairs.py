@@ -46,6 +46,7 @@ def _put_operation_right(path: str, method: str, operation: Node) -> None:
         said = operation["operationId"] not in _BODY_NOT_SAID_TO_BE_REQUIRED
         body["required"] = said and not may_be_absent
         answers["413"] = {"description": "Request body too long", "content": _ERROR}
+    answers["431"] = {"description": "Request line and headers too long", "content": _ERROR}
     if method != "get":
         title = "Idempotency key used for another request"
         answers.setdefault("409", {"description": title, "content": _ERROR})
@@ -76,7 +77,7 @@ def _headers_read(path: str, method: str, operation: Node) -> list[Node]:
         found.append(_header("If-Match", f"The `ETag` of {thing} as last seen."))
     if path == "/v1/events/stream":
         place = "The `id` of the last message that was read: go on from there, whatever `after` is."
-        found.append(_header("Last-Event-ID", place, pattern="^[0-9]{1,15}$"))
+        found.append(_header("Last-Event-ID", place, pattern="^[0-9]{0,15}$"))
     return found
 
 
