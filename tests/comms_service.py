@@ -23,13 +23,15 @@ class CommsService:
     """Takes messages; `ill` says of each try what becomes of it instead, if anything.
 
     What it may say is a status with perhaps a header (`"429 Slow\\r\\nRetry-After: 1"`), `hang` or
-    `reset`; None takes the message.
+    `reset`; None takes the message. While `may_answer` is clear, it hears and says nothing.
     """
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
         self.taken: Counter[str] = Counter()
         self.ill: Callable[[Heard], str | None] = lambda _: None
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.url = ""
         self._conversations: set[asyncio.Task[None]] = set()
 
@@ -56,6 +58,7 @@ class CommsService:
 
     async def _answer(self, heard: Heard, writer: asyncio.StreamWriter) -> None:
         self.heard.append(heard)
+        await self.may_answer.wait()
         illness = self.ill(heard)
         if illness == "hang":
             await asyncio.sleep(60)

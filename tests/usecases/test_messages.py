@@ -12,18 +12,21 @@ from bookwell.domain.visits import CANCEL, Change, Visit, Wanted
 from bookwell.gateways.comms import Comms, Sent
 from bookwell.storage.database import Database
 from bookwell.storage.messages import Claimed
-from bookwell.usecases.messages import JITTER, send_due, wait_after
+from bookwell.usecases.messages import ELSEWHERE, JITTER, send_due, wait_after
 from bookwell.usecases.moves import reschedule_visit
 from bookwell.usecases.reminder_rules import set_rule, set_time_zone
 from bookwell.usecases.reminders import Planned, plan_of_visit, remind_brand
 from bookwell.usecases.visit_changes import change_visit
 from bookwell.usecases.visits import take_slot
 from comms_service import CommsService
+from waiting import until
 from world import LOOP, World
 
 CALL = Call(caller=operator("cli:tests"), brand_id=LOOP, request_id="req_messages")
 REMINDER = Reminder(offset_minutes=60, channel="sms", template_key="visit_soon")
 TOKEN = "comms-token"
+# For a busy machine.
+PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -42,6 +45,14 @@ async def service() -> AsyncIterator[CommsService]:
 @pytest.fixture
 async def comms(service: CommsService) -> AsyncIterator[Comms]:
     comms = Comms(url=service.url, token=TOKEN, timeout_seconds=0.5)
+    yield comms
+    await comms.close()
+
+
+@pytest.fixture
+async def patient_comms(service: CommsService) -> AsyncIterator[Comms]:
+    """For tests that have the service wait before it answers."""
+    comms = Comms(url=service.url, token=TOKEN, timeout_seconds=PATIENCE_SECONDS)
     yield comms
     await comms.close()
 
@@ -176,6 +187,7 @@ async def test_what_is_no_longer_wanted_is_dropped_before_it_is_tried(
     if end == "moved":
         slot_id = world.add_slot(world.at(18))
         await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=slot_id)
+        clock_at(world, world.at(12.01))
     if end == "begun":
         clock_at(world, world.at(12.01))
     if end == "quiet":
@@ -196,6 +208,92 @@ async def test_what_is_no_longer_wanted_is_dropped_before_it_is_tried(
     assert world.sql("SELECT status, cause, attempts FROM booking.message") == [
         ("dropped", causes[end], 0)
     ]
+
+
+async def test_a_message_waits_for_its_visit_to_come_back(
+    world: World, database: Database, comms: Comms, service: CommsService
+) -> None:
+    visit = await reminded(world, database)
+    slot_id = world.add_slot(world.at(18))
+    await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=slot_id)
+
+    await send(database, comms)
+    ((status, cause, attempts, wait),) = world.sql(
+        "SELECT status, cause, attempts, next_attempt_at - pg_catalog.now() FROM booking.message"
+    )
+    await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=visit.slot_id)
+    make_due(world)
+    await send(database, comms)
+
+    assert (status, cause, attempts) == ("waiting", "visit_moved", 0)
+    assert isinstance(wait, timedelta)
+    assert timedelta(0) < wait <= ELSEWHERE
+    assert service.taken == {dedup_key(visit.visit_id, visit.starts_at, 60): 1}
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize(
+    ("illness", "status", "tries_after"),
+    [
+        (None, "sent", 0),
+        ("422 No", "failed", 0),
+        ("503 Away", "waiting", 1),
+        ("reset", "waiting", 1),
+    ],
+)
+async def test_a_visit_may_move_while_its_message_is_on_its_way(
+    world: World,
+    database: Database,
+    patient_comms: Comms,
+    service: CommsService,
+    *,
+    illness: str | None,
+    status: str,
+    tries_after: int,
+    comes_back: bool,
+) -> None:
+    visit = await reminded(world, database)
+    service.ill = lambda _: illness
+    service.may_answer.clear()
+    sending = asyncio.create_task(send(database, patient_comms, []))
+    await until(lambda: bool(service.heard), seconds=PATIENCE_SECONDS)
+    slot_id = world.add_slot(world.at(18))
+    await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=slot_id)
+    service.may_answer.set()
+    await sending
+    assert world.sql("SELECT status FROM booking.message") == [(status,)]
+
+    service.ill = lambda _: None
+    if comes_back:
+        await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=visit.slot_id)
+    for _ in range(2):
+        make_due(world)
+        await send(database, patient_comms)
+
+    assert len(service.heard) == 1 + (tries_after if comes_back else 0)
+    assert len({each.body["dedup_key"] for each in service.heard}) == 1
+
+
+async def test_what_was_taken_is_not_tried_again_because_its_lease_was_over(
+    world: World, database: Database, patient_comms: Comms, service: CommsService
+) -> None:
+    """The first worker is slow to hear of it, so a second one tries meanwhile, in vain."""
+    visit = await reminded(world, database)
+    service.ill = lambda heard: None if heard is service.heard[0] else "503 Away"
+    service.may_answer.clear()
+    first = asyncio.create_task(send(database, patient_comms))
+    await until(lambda: len(service.heard) == 1, seconds=PATIENCE_SECONDS)
+    world.sql("UPDATE booking.message SET leased_until = now()")
+    second = asyncio.create_task(send(database, patient_comms))
+    await until(lambda: len(service.heard) == 2, seconds=PATIENCE_SECONDS)
+    service.may_answer.set()
+    await asyncio.gather(first, second)
+
+    make_due(world)
+    await send(database, patient_comms)
+
+    assert len(service.heard) == 2
+    assert (await message_of(database, visit)).message_status == "sent"
 
 
 async def test_workers_that_send_at_once_try_each_message_once(

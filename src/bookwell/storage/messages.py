@@ -22,9 +22,9 @@ class MessageStatus(StrEnum):
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
-    """A message that is ours to try until the lease ends; `attempts` counts this try.
+    """A message that was looked at, and with `is_tried` is ours to try until the lease ends.
 
-    `time_left` is until the visit begins.
+    `attempts` counts this try. `time_left` is until the start that it is about.
     """
 
     brand_id: str
@@ -32,7 +32,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     starts_at: datetime
     offset_minutes: int
     attempts: int
-    dropped_because: str | None
+    is_tried: bool
     time_zone: str
     patient_id: str
     channel: str
@@ -55,9 +55,17 @@ class Claimed(Struct, frozen=True, kw_only=True):
         )
 
 
-async def claim(connection: AnyConnection, *, row_limit: int, lease: timedelta) -> list[Claimed]:
-    """Lease what is to be tried now; what is no longer wanted is dropped, and among them too."""
-    rows = await _claim_messages.rows(connection, row_limit=row_limit, lease=lease)
+async def claim(
+    connection: AnyConnection, *, row_limit: int, lease: timedelta, elsewhere: timedelta
+) -> list[Claimed]:
+    """Lease what is to be tried now.
+
+    Among them, and not to be tried, is what is dropped because nobody wants it any more, and what
+    is looked at again after `elsewhere` because its visit has moved away and may come back.
+    """
+    rows = await _claim_messages.rows(
+        connection, row_limit=row_limit, lease=lease, elsewhere=elsewhere
+    )
     return [Claimed(**row) for row in rows]
 
 
@@ -70,7 +78,10 @@ async def settle(
     wait: timedelta = timedelta(0),
     was_tried: bool = True,
 ) -> None:
-    """Write down what came of the try; nothing where the lease went to somebody else."""
+    """Write down what came of the try.
+
+    Where the lease went to somebody else, only that it was sent; then nobody tries it again.
+    """
     await _settle_message.run(
         connection,
         brand_id=claimed.brand_id,

@@ -17,6 +17,8 @@ AT_ONCE = 20
 # Longer than a try may take, so that nobody else begins one meanwhile; and as long waits a message
 # whose worker died.
 LEASE_MARGIN = timedelta(seconds=10)
+# How soon a message is sent whose visit moved away from its start, and came back to it.
+ELSEWHERE = timedelta(minutes=1)
 # The wait after the first try, doubled after each, to a minute; and what Retry-After may ask for.
 WAIT_SECONDS, WAIT_SECONDS_MAX, RETRY_AFTER_SECONDS_MAX = 1.0, 60.0, 3600.0
 # Waits differ by up to this part, so that what failed together does not come back together.
@@ -34,13 +36,11 @@ async def send_due(
     lease = timedelta(seconds=timeout_seconds) + LEASE_MARGIN
     while True:
         async with database.reading() as connection:
-            claimed = await messages.claim(connection, row_limit=AT_ONCE, lease=lease)
-        await asyncio.gather(
-            *(
-                _try_one(database, comms, each, note)
-                for each in claimed
-                if each.dropped_because is None
+            claimed = await messages.claim(
+                connection, row_limit=AT_ONCE, lease=lease, elsewhere=ELSEWHERE
             )
+        await asyncio.gather(
+            *(_try_one(database, comms, each, note) for each in claimed if each.is_tried)
         )
         if len(claimed) < AT_ONCE:
             return

@@ -1,14 +1,16 @@
 -- name: claim_messages
 -- excused: whatever brand's message is due first
 -- Messages to try now, leased so that nobody else does, each looked at again: what is no longer to
--- be sent is dropped here, and only what is to be sent is answered. The visit's own lock is not
--- needed: who cancels a moment later is as late as after any message.
+-- be sent is dropped, and what is about a start that its visit has left waits, because the visit may
+-- come back to it and is not told of it a second time; once that start is past it is dropped too.
+-- The visit's own lock is not needed: who cancels a moment later is as late as after any message.
 WITH due AS MATERIALIZED (
     SELECT m.visit_id, m.starts_at, m.offset_minutes,
+           v.starts_at <> m.starts_at AS is_elsewhere,
            CASE
                WHEN v.status <> 'booked' THEN 'visit_' || v.status
-               WHEN v.starts_at <> m.starts_at THEN 'visit_moved'
-               WHEN v.starts_at <= booking.now() THEN 'too_late'
+               WHEN m.starts_at <= booking.now() THEN
+                   CASE WHEN v.starts_at <> m.starts_at THEN 'visit_moved' ELSE 'too_late' END
                WHEN EXISTS (
                    SELECT FROM booking.reminder AS r
                    WHERE r.visit_id = m.visit_id AND r.starts_at = m.starts_at
@@ -16,7 +18,7 @@ WITH due AS MATERIALIZED (
                ) THEN 'superseded'
            END AS dropped_because,
            coalesce(p.time_zone, t.time_zone, 'UTC') AS time_zone, v.patient_id, r.channel,
-           r.template_key, v.starts_at - booking.now() AS time_left
+           r.template_key, m.starts_at - booking.now() AS time_left
     FROM booking.message AS m
     JOIN booking.visit AS v USING (visit_id)
     JOIN booking.patient AS p ON p.brand_id = v.brand_id AND p.patient_id = v.patient_id
@@ -32,26 +34,34 @@ WITH due AS MATERIALIZED (
     FOR NO KEY UPDATE OF m SKIP LOCKED
 ), claimed AS (
     UPDATE booking.message AS m
-    SET status = CASE WHEN dropped_because IS NULL THEN 'waiting' ELSE 'dropped' END,
-        cause = coalesce(dropped_because, m.cause),
-        settled_at = CASE WHEN dropped_because IS NOT NULL THEN booking.now() END,
-        attempts = m.attempts + CASE WHEN dropped_because IS NULL THEN 1 ELSE 0 END,
-        leased_until = CASE WHEN dropped_because IS NULL
+    SET status = CASE WHEN due.dropped_because IS NULL THEN 'waiting' ELSE 'dropped' END,
+        cause = CASE WHEN due.dropped_because IS NOT NULL THEN due.dropped_because
+                     WHEN due.is_elsewhere THEN 'visit_moved'
+                     ELSE m.cause END,
+        settled_at = CASE WHEN due.dropped_because IS NOT NULL THEN booking.now() END,
+        attempts = m.attempts + CASE WHEN what.is_tried THEN 1 ELSE 0 END,
+        next_attempt_at = CASE
+            WHEN due.is_elsewhere THEN pg_catalog.clock_timestamp() + :elsewhere::interval
+            ELSE m.next_attempt_at END,
+        leased_until = CASE WHEN what.is_tried
                             THEN pg_catalog.clock_timestamp() + :lease::interval END
     FROM due
+    CROSS JOIN LATERAL (
+        SELECT due.dropped_because IS NULL AND NOT due.is_elsewhere AS is_tried) AS what
     WHERE m.visit_id = due.visit_id AND m.starts_at = due.starts_at
         AND m.offset_minutes = due.offset_minutes
-    RETURNING m.*, due.dropped_because, due.time_zone, due.patient_id, due.channel,
-              due.template_key, due.time_left
+    RETURNING m.*, what.is_tried, due.time_zone, due.patient_id, due.channel, due.template_key,
+              due.time_left
 )
-SELECT c.brand_id, c.visit_id, c.starts_at, c.offset_minutes, c.attempts, c.dropped_because,
+SELECT c.brand_id, c.visit_id, c.starts_at, c.offset_minutes, c.attempts, c.is_tried,
        c.time_zone, c.patient_id, c.channel, c.template_key, c.time_left, booking.now() AS now,
        q.wall_from, q.wall_until, coalesce(q.is_on, false) AS is_on
 FROM claimed AS c
 LEFT JOIN booking.quiet_hours AS q USING (brand_id);
 
 -- name: settle_message!
--- Only whoever holds the lease of this attempt says what came of it.
+-- Only whoever holds the lease of this attempt says what came of it; but what was taken was taken,
+-- however late we hear of it.
 UPDATE booking.message
 SET status = :status,
     cause = :cause,
@@ -63,5 +73,5 @@ WHERE brand_id = :brand_id
     AND visit_id = :visit_id
     AND starts_at = :starts_at
     AND offset_minutes = :offset_minutes
-    AND attempts = :attempt
-    AND status = 'waiting';
+    AND (attempts = :attempt AND status = 'waiting'
+        OR :status = 'sent' AND status <> 'sent');
