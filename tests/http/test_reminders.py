@@ -92,7 +92,7 @@ def test_two_reminders_of_one_offset_and_an_unknown_type_are_refused(clinic: Cli
     clinic.visit_type()
     invalid(rule(clinic, None, 60, 60), "reminders")
     invalid(rule(clinic, None, *range(1, 12)), "reminders")
-    refused(rule(clinic, "never", 60), 404, "not_found")
+    invalid(rule(clinic, "never", 60), "visit_type")
 
 
 def test_quiet_hours_are_off_until_somebody_sets_them_and_have_versions(clinic: Clinic) -> None:

@@ -149,7 +149,7 @@ async def list_reminder_rules(
     "/v1/reminder-rules",
     **operation("set_reminder_rule", "Say when patients are reminded", tag=TAG, scope=ADMIN_SCOPE),
     response_description="Reminder rule set",
-    responses=refusals({404: "Visit type not found", 412: "It has changed since"}),
+    responses=refusals({404: "Brand not found", 412: "It has changed since"}),
 )
 async def set_reminder_rule(
     request: AnyRequest, data: JSONBody[SetReminderRule]

@@ -6,12 +6,11 @@ import msgspec
 from asyncpg import Record
 from msgspec import Struct
 
-from bookwell.domain.errors import NotFound
+from bookwell.domain.errors import InvalidInput, NotFound
 from bookwell.domain.ids import REMINDER_RULE, new_id
 from bookwell.domain.quiet_hours import QuietHours
 from bookwell.domain.reminders import Reminder, ReminderRule
 from bookwell.storage.statements import AnyConnection, statement
-from bookwell.storage.visit_types import NO_SUCH_VISIT_TYPE
 
 _lock_reminder_rules = statement("lock_reminder_rules")
 _knows_visit_type = statement("knows_visit_type")
@@ -44,9 +43,9 @@ async def lock(connection: AnyConnection, brand_id: str) -> None:
 
 
 async def check_visit_type(connection: AnyConnection, brand_id: str, visit_type: str) -> None:
-    """NotFound where the brand has visit types, and never this one."""
+    """InvalidInput where the brand has visit types, and never had this one."""
     if not await _knows_visit_type.value(connection, brand_id=brand_id, visit_type=visit_type):
-        raise NotFound(NO_SUCH_VISIT_TYPE)
+        raise InvalidInput("visit_type must be one of the brand's visit types.", field="visit_type")
 
 
 async def put_rule(

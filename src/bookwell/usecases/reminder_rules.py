@@ -37,8 +37,9 @@ async def set_rule(
     """Have visits of this type, or without one of all other types, reminded of so and no more.
 
     Raises:
-        InvalidInput: Two of the reminders have one offset.
-        NotFound: There is no such brand, or it has visit types and not this one.
+        InvalidInput: Two of the reminders have one offset, or the brand has visit types and not
+            this one.
+        NotFound: There is no such brand.
         VersionMismatch: The rule has changed since the versions named.
     """
     in_order = checked(wanted)
