@@ -32,6 +32,9 @@ class Said:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+WORKER_MODULE = "bookwell.processes.worker"
+COURIER_MODULE = "bookwell.processes.courier"
+
 Bookwell = Callable[..., Said]
 
 
@@ -61,7 +64,17 @@ class Running:
     @property
     def workers(self) -> list[psutil.Process]:
         """Its worker processes, oldest first."""
-        return [child for child in psutil.Process(self.process.pid).children() if is_worker(child)]
+        return self._children(WORKER_MODULE)
+
+    @property
+    def couriers(self) -> list[psutil.Process]:
+        """Its courier processes, oldest first."""
+        return self._children(COURIER_MODULE)
+
+    def _children(self, module: str) -> list[psutil.Process]:
+        return [
+            child for child in psutil.Process(self.process.pid).children() if runs(module, child)
+        ]
 
     def address(self) -> str:
         """Where `bookwell serve` serves, once it does."""
@@ -128,9 +141,9 @@ def run_to_its_end(*arguments: str, **environment: str) -> Said:
     return Said(ended.returncode, ended.stdout, ended.stderr)
 
 
-def is_worker(process: psutil.Process) -> bool:
+def runs(module: str, process: psutil.Process) -> bool:
     try:
-        return "bookwell.processes.worker" in process.cmdline()
+        return module in process.cmdline()
     except psutil.NoSuchProcess:
         return False
 

@@ -117,7 +117,7 @@ Serve = Callable[[Settings], "asyncio.Future[str]"]
 async def serving(settings: Settings, *, is_thin: bool = True) -> AsyncIterator[str]:
     """The service on a real socket; yields its base URL."""
     config = uvicorn.Config(
-        build(settings, is_thin=is_thin),
+        build(settings, is_thin=is_thin, is_alone=True),
         log_config=None,
         lifespan="on",
         http=Protocol,

@@ -13,10 +13,9 @@ from bookwell.chores import (
     Chores,
     hear_events,
     keep_events_numbered,
-    keep_house,
-    keep_log_short,
-    keep_slots_derived,
+    keep_holds_ended,
 )
+from bookwell.courier import carry
 from bookwell.domain.errors import BookwellError
 from bookwell.domain.holds import HoldTerms
 from bookwell.gateways.introspection import Introspection
@@ -55,9 +54,7 @@ from bookwell.http.errors import answer_bug, answer_framework, answer_refusal
 from bookwell.http.plugged import Plugged, plug_into
 from bookwell.http.thin import ThinRoutes
 from bookwell.live import go_live
-from bookwell.publishing import publish_events
-from bookwell.reminding import keep_reminding
-from bookwell.sending import send_events
+from bookwell.sending import way_out
 from bookwell.settings import Settings
 from bookwell.storage import revocations
 from bookwell.storage.database import Database
@@ -77,10 +74,10 @@ THIN = (
 )
 
 
-def routes(settings: Settings | None = None) -> Litestar:
+def routes(settings: Settings | None = None, *, is_alone: bool = False) -> Litestar:
     """The routes; with settings also what is behind them, opened when a server starts.
 
-    Without settings they are enough for the OpenAPI document.
+    Without settings they are enough for the OpenAPI document. `is_alone` is as in `build`.
     """
     return Litestar(
         route_handlers=[
@@ -122,18 +119,19 @@ def routes(settings: Settings | None = None) -> Litestar:
         logging_config=None,
         request_class=JsonRequest,
         request_max_body_size=settings.body_bytes_max if settings else 0,
-        lifespan=[lambda app: _plugged_in(app, settings)] if settings else [],
+        lifespan=[lambda app: _plugged_in(app, settings, is_alone=is_alone)] if settings else [],
     )
 
 
-def build(settings: Settings, *, is_thin: bool = True) -> Edge:
+def build(settings: Settings, *, is_thin: bool = True, is_alone: bool = False) -> Edge:
     """The application for these settings; what it needs is opened when the server starts it.
 
-    `is_thin` is for tests: without it Litestar answers every request.
+    An application that `is_alone` does a courier's work too. Both options are for tests: without
+    `is_thin` Litestar answers every request.
     """
     assert settings.database_url is not None, "whoever builds the application has a database"
 
-    app = routes(settings)
+    app = routes(settings, is_alone=is_alone)
     openapi.keep_document(app, _document())
     return Edge(ThinRoutes(app, THIN if is_thin else ()), requests_max=settings.requests_max)
 
@@ -151,7 +149,7 @@ def _document() -> bytes:
 
 
 @asynccontextmanager
-async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
+async def _plugged_in(app: Litestar, settings: Settings, *, is_alone: bool) -> AsyncIterator[None]:
     assert settings.database_url is not None, "see build"
     async with AsyncExitStack() as stack:
         stack.callback(logs.settle)
@@ -179,7 +177,7 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
                 horizon=timedelta(days=settings.horizon_days),
                 disruption_hold_length=timedelta(minutes=settings.disruption_hold_minutes),
                 live=go_live(chores, database, heard, settings),
-                outbound=send_events(chores, database, heard, settings),
+                outbound=way_out(chores, settings),
                 public_url=settings.public_url,
                 join_url=settings.join_url,
             ),
@@ -187,17 +185,10 @@ async def _plugged_in(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         chores.keep_doing(
             "exchange_rates", lambda: rates.exchange(database), every=EXCHANGE_SECONDS
         )
-        keep_house(chores, database)
-        keep_slots_derived(chores, database, horizon=timedelta(days=settings.horizon_days))
+        keep_holds_ended(chores, database)
         keep_events_numbered(chores, database)
-        publish_events(chores, database, heard, settings)
-        keep_reminding(chores, database, settings, stack)
-        keep_log_short(
-            chores,
-            database,
-            kept_for=timedelta(days=settings.events_kept_days),
-            is_published=settings.nats_url is not None,
-        )
+        if is_alone:
+            carry(chores, database, heard, settings)
         yield
 
 

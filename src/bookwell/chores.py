@@ -1,7 +1,8 @@
-"""What each worker does beside answering requests, again and again while it runs.
+"""What a service does beside answering requests, again and again while it runs.
 
-Every worker does all of it, and any number of workers may: each chore shares its work in
-PostgreSQL, by locks or by leases.
+What is cheap and near the truth each worker does (holds end, events are numbered), the rest a
+courier (`courier.py`). Any number of either may: each chore shares its work in PostgreSQL, by locks
+or by leases.
 """
 
 import asyncio
@@ -87,12 +88,8 @@ class Chores:
         self._stack.push_async_callback(stop)
 
 
-def keep_house(chores: Chores, database: Database) -> None:
-    """What time brings about: holds that are past, keys that are old."""
-
-    async def sweep() -> None:
-        async with database.reading() as connection:
-            await idempotency.sweep(connection)
+def keep_holds_ended(chores: Chores, database: Database) -> None:
+    """Holds that are past end, and say so."""
 
     async def expire_holds() -> None:
         async with database.reading() as connection:
@@ -100,6 +97,15 @@ def keep_house(chores: Chores, database: Database) -> None:
                 pass
 
     chores.keep_doing("expire_holds", expire_holds, every=EXPIRE_SECONDS)
+
+
+def keep_keys_short(chores: Chores, database: Database) -> None:
+    """Idempotency keys that are too old are forgotten."""
+
+    async def sweep() -> None:
+        async with database.reading() as connection:
+            await idempotency.sweep(connection)
+
     chores.keep_doing("sweep_idempotency_keys", sweep, every=SWEEP_SECONDS)
 
 
@@ -117,7 +123,7 @@ def keep_events_numbered(chores: Chores, database: Database) -> None:
 
 
 def hear_events(chores: Chores, database_url: str) -> Hearing:
-    """The worker's one ear for new events in the log; `tell` it who else wants to know."""
+    """The process's one ear for new events in the log; `tell` it who else wants to know."""
     hearing = Hearing(database_url, event_log.EVENTS_CHANNEL, what="events")
     chores.keep(hearing.listen())
     return hearing

@@ -1,4 +1,4 @@
-"""The message bus, where there is one: each worker publishes what is new in the log."""
+"""The message bus, where there is one: what is new in the log is published."""
 
 from datetime import timedelta
 

@@ -1,6 +1,4 @@
-"""Reminders as each worker keeps sending them: found and settled, and handed on."""
-
-from contextlib import AsyncExitStack
+"""Reminders, plugged together: found and settled, and handed on."""
 
 import structlog
 
@@ -11,15 +9,13 @@ from bookwell.storage.database import Database
 from bookwell.storage.messages import Claimed
 from bookwell.usecases import messages, reminders
 
-# How soon a worker asks whether it is somebody's turn, or a message's.
+# How soon somebody asks whether it is somebody's turn, or a message's.
 ASK_SECONDS = 1.0
 
 _log = structlog.get_logger("bookwell.app")
 
 
-def keep_reminding(
-    chores: Chores, database: Database, settings: Settings, stack: AsyncExitStack
-) -> None:
+def keep_reminding(chores: Chores, database: Database, settings: Settings) -> None:
     """Due reminders become events and, where there is a message service, messages."""
     url = settings.comms_url
     chores.keep_doing(
@@ -32,7 +28,7 @@ def keep_reminding(
     comms = Comms(
         url=url, token=settings.comms_token, timeout_seconds=settings.comms_timeout_seconds
     )
-    stack.push_async_callback(comms.close)
+    chores.close_at_end(comms.close)
 
     def note(claimed: Claimed, code: str) -> None:
         _log.error(

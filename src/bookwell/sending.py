@@ -1,4 +1,4 @@
-"""Webhooks of one worker, plugged together: the way out, who sends, and what is logged of it."""
+"""Webhooks, plugged together: the way out, who sends, and what is logged of it."""
 
 import os
 import time
@@ -22,14 +22,18 @@ LOGGED_MAX = 1000
 _log = structlog.get_logger("bookwell.webhooks")
 
 
-def send_events(chores: Chores, database: Database, heard: Hearing, settings: Settings) -> Outbound:
-    """Deliver events from now on, and answer the way out, for whoever else posts to receivers."""
+def way_out(chores: Chores, settings: Settings) -> Outbound:
+    """The way to receivers, closed after whatever is kept from now on has ended."""
     outbound = Outbound(
         allow_loopback=bool(settings.webhook_allow_loopback),
         attempt_seconds=settings.webhook_timeout_seconds,
     )
-    # Closed after the sender below has ended: what is kept last ends first.
     chores.close_at_end(outbound.close)
+    return outbound
+
+
+def send_events(chores: Chores, database: Database, outbound: Outbound, heard: Hearing) -> None:
+    """Deliver events from now on."""
     failures = _Failures()
     sender = Sender(
         database,
@@ -40,7 +44,6 @@ def send_events(chores: Chores, database: Database, heard: Hearing, settings: Se
     )
     heard.tell(lambda _payload: sender.wake())
     chores.keep(sender.run())
-    return outbound
 
 
 def _note_bug(error: Exception) -> None:

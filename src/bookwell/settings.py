@@ -64,7 +64,15 @@ class Settings:
     host: str = _setting("127.0.0.1", "The address to listen on.")
     port: int = _setting(8000, "The port to listen on; 0 is any free one.", at_most=PORT_MAX)
     workers: int = _setting(1, "Worker processes that share the port and the database.", at_least=1)
-    pool_size: int = _setting(16, "Connections to PostgreSQL of each worker.", at_least=1)
+    couriers: int = _setting(
+        1,
+        "Courier processes beside the workers, which send webhooks, publish, remind, and make "
+        "slots out of schedules.",
+        at_least=1,
+    )
+    pool_size: int = _setting(
+        16, "Connections to PostgreSQL of each worker and courier.", at_least=1
+    )
     requests_max: int = _setting(
         1000,
         "Requests a worker has in hand at once; one more is answered 503 `overloaded`.",

@@ -1,4 +1,4 @@
-"""`bookwell serve`: its workers, how it stops, and what it leaves behind."""
+"""`bookwell serve`: its processes, how it stops, and what it leaves behind."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def test_two_workers_share_a_database_and_drain_what_they_have_in_hand(
         client_of(service) as client,
         a_booking_in_hand(service, client, world) as booking,
     ):
-        workers = service.workers
+        workers, couriers = service.workers, service.couriers
 
         service.process.send_signal(signal.SIGTERM)
         service.until(lambda: not takes_connections(client))
@@ -80,8 +80,8 @@ def test_two_workers_share_a_database_and_drain_what_they_have_in_hand(
 
         assert booking.answer.result().status_code == 201
         assert service.process.wait(20) == 0
-        assert len(workers) == 2
-        assert all(is_gone(worker) for worker in workers)
+        assert (len(workers), len(couriers)) == (2, 1)
+        assert all(is_gone(process) for process in workers + couriers)
     assert world.sql("SELECT status FROM booking.visit") == [("booked",)]
     assert "Traceback" not in service.err
 
@@ -107,7 +107,7 @@ def test_a_second_signal_does_not_wait_and_what_was_in_hand_is_whole_or_not_ther
     assert rows in ([(0, 0, 0)], [(1, 1, 1)])
 
 
-def test_a_killed_worker_is_replaced_and_a_killed_supervisor_takes_its_workers_along(
+def test_a_killed_process_is_replaced_and_a_killed_supervisor_takes_its_processes_along(
     world: World, empty_folder: Path
 ) -> None:
     with running(
@@ -115,19 +115,24 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_takes_its_workers_a
     ) as service:
         base_url = service.address()
         first, second = service.workers
+        (courier,) = service.couriers
 
         first.kill()
+        courier.kill()
         service.until(lambda: len(service.workers) == 2 and first not in service.workers)
+        service.until(lambda: len(service.couriers) == 1 and courier not in service.couriers)
         assert httpx.get(f"{base_url}/readyz", timeout=30, trust_env=False).is_success
-        workers = service.workers
-        assert second in workers
+        assert second in service.workers
+        assert len(service.events("worker_replaced")) == 1
+        assert len(service.events("courier_replaced")) == 1
 
+        processes = service.workers + service.couriers
         assert service.end(signal.SIGKILL) == -signal.SIGKILL
         for _ in range(1000):
-            if all(is_gone(worker) for worker in workers):
+            if all(is_gone(process) for process in processes):
                 break
             time.sleep(0.01)
-        assert all(is_gone(worker) for worker in workers)
+        assert all(is_gone(process) for process in processes)
         with httpx.Client(base_url=base_url) as client:
             assert not takes_connections(client)
 
@@ -164,7 +169,7 @@ def test_the_embedded_database_comes_back_is_shared_with_commands_and_stops_last
     assert "Traceback" not in service.err
 
 
-def test_a_worker_that_cannot_even_start_ends_the_service_with_a_sentence(
+def test_a_process_that_cannot_even_start_ends_the_service_with_a_sentence(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As with a broken installation: what should be Python ends at once.
@@ -173,7 +178,7 @@ def test_a_worker_that_cannot_even_start_ends_the_service_with_a_sentence(
 
     with (
         listen("127.0.0.1", 0) as listening,
-        pytest.raises(CannotServe, match="A worker ended with code 1 before"),
+        pytest.raises(CannotServe, match=r"A (worker|courier) ended with code 1 before"),
     ):
         supervisor.run(
             settings_for(database_url, workers=2),

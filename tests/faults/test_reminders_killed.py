@@ -55,13 +55,13 @@ class Fitful:
         return ("500 Broken", "reset", "hang")[self._tries // 3 % 3]
 
 
-def test_killed_workers_and_a_fitful_service_neither_lose_a_reminder_nor_tell_it_twice(
+def test_killed_couriers_and_a_fitful_service_neither_lose_a_reminder_nor_tell_it_twice(
     world: World, empty_folder: Path
 ) -> None:
     world.sql(BOOKS)
     comms, mood = CommsService(), Fitful()
     comms.ill = mood
-    serving = ("serve", "--port", "0", "--workers", "2", "--database-url", world.database_url)
+    serving = ("serve", "--port", "0", "--database-url", world.database_url)
     with (
         kept_running(lambda: _listening(comms)) as url,
         running(
@@ -69,15 +69,16 @@ def test_killed_workers_and_a_fitful_service_neither_lose_a_reminder_nor_tell_it
             *serving,
             BOOKWELL_COMMS_URL=url,
             BOOKWELL_COMMS_TIMEOUT_SECONDS="0.5",
+            BOOKWELL_COURIERS="2",
         ) as service,
     ):
         service.address()
         for kill_at in (10, 60, 120, 200):
             service.until(lambda many=kill_at: len(comms.heard) >= many or not _waiting(world))  # type: ignore[misc]  # its type is the list's
-            service.workers[0].kill()
-            service.until(lambda: len(service.workers) == 2)
+            service.couriers[0].kill()
+            service.until(lambda: len(service.couriers) == 2)
         mood.is_fitful = False
-        # What a dead worker had in hand is free again when its lease ends; here, at once.
+        # What a dead courier had in hand is free again when its lease ends; here, at once.
         world.sql(
             "UPDATE booking.message SET leased_until = NULL, next_attempt_at = now()"
             " WHERE status = 'waiting'"

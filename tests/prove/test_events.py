@@ -47,7 +47,7 @@ def test_every_fact_leaves_through_kills_and_bad_receivers_in_order_signed_and_t
     assert {check["name"]: check["holds"] for check in told["checks"]} == {
         check["name"]: True for check in told["checks"]
     }
-    assert {fault["what"] for fault in told["faults"]} == {"killed a worker"}
+    assert {fault["what"] for fault in told["faults"]} == {"killed a worker", "killed a courier"}
     assert len(told["faults"]) >= 2
     left = told["left"]
     assert told["total"]["attempts"] == CHANGES == left["changes"] == lines["attempts"]

@@ -45,13 +45,13 @@ def test_a_seed_draws_the_same_blows_again_and_another_seed_others() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_of_any_four_blows_each_target_has_one_and_some_fall_before_it_is_up_again(
+def test_of_each_round_of_blows_every_target_has_one_and_some_fall_before_it_is_up_again(
     seed: int,
 ) -> None:
-    blows = first(seed, 80)
+    blows = first(seed, 16 * len(Target))
 
-    for number in range(0, 80, 4):
-        assert {blow.target for blow in blows[number : number + 4]} == set(Target)
+    for number in range(0, len(blows), len(Target)):
+        assert {blow.target for blow in blows[number : number + len(Target)]} == set(Target)
     # The very first finds everything in order.
     assert blows[0].in_calm
     assert 5 <= sum(not blow.in_calm for blow in blows) <= 35
@@ -69,6 +69,7 @@ def test_every_part_is_killed_comes_back_and_keeps_its_address_and_what_was_comm
         assert httpx.get(f"{base_url}/readyz", trust_env=False).status_code == 200
         assert (service.base_url, service.database_url) == (base_url, database_url)
         assert len(service.workers()) == own_service.WORKERS
+        assert len(service.couriers()) == own_service.COURIERS
         with psycopg.connect(database_url) as connection:
             assert connection.execute("SELECT number FROM kept").fetchall() == [(7,)]
         after = service.postmaster()
@@ -90,7 +91,7 @@ def test_an_error_in_the_block_leaves_no_process_folder_or_memory_even_of_a_dead
     with pytest.raises(ZeroDivisionError), service, Faults(service, seed=1):  # noqa: PT012 - what ends the block
         running = processes_in(service.folder)
         memory = shared_memory_of(service.cluster)
-        assert len(running) > 1 + own_service.WORKERS
+        assert len(running) > 1 + own_service.WORKERS + own_service.COURIERS
         assert is_shared_memory(memory)
         die_with_the_database(service)
 

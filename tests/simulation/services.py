@@ -70,7 +70,7 @@ class Service:
         self.proxy = Proxy(Path(self._folder.name), Path(server_folder))
         await self.proxy.start()
         url = self._database_url.replace(server_folder, self._folder.name)
-        self._app = build(self._settings_with(url))
+        self._app = build(self._settings_with(url), is_alone=True)
         self._lifespan = _Lifespan(self._app)
         await self._lifespan.start()
 

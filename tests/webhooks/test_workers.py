@@ -350,8 +350,9 @@ def worker_process(world: World) -> Iterator["subprocess.Popen[bytes]"]:
     """A service of one worker, whose death is the death of all of it."""
     settings = settings_for(world.database_url, webhook_allow_loopback=1)
     program = (
-        "import uvicorn; uvicorn.run('bookwell.app:create', factory=True, port=0,"
-        " lifespan='on', log_level='critical')"
+        "import uvicorn; from bookwell.app import build; from bookwell.settings import Settings;"
+        " uvicorn.run(build(Settings.from_environment(), is_alone=True), port=0, lifespan='on',"
+        " log_level='critical')"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program],

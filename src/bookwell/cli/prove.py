@@ -19,7 +19,7 @@ from bookwell.processes.listening import CannotServe
 from bookwell.prove.events.proof import prove_events as run_events_proof
 from bookwell.prove.events.record import write_record
 from bookwell.prove.events.run import EventsPlan
-from bookwell.prove.faults import Faults, Target
+from bookwell.prove.faults import PROCESSES, Faults, Target
 from bookwell.prove.history import write_history
 from bookwell.prove.own_service import WORKERS
 from bookwell.prove.page import write_page
@@ -203,7 +203,7 @@ def _prove_events(
     plan: EventsPlan, *, workers: int | None, faults: bool
 ) -> tuple[Callable[[Path], None], Report]:
     """Run the proof of events; answers what writes its record to a file, and its report."""
-    targets = tuple(Target) if faults else (Target.WORKER,)
+    targets = tuple(Target) if faults else PROCESSES
     _announce("Starting a fresh service")
     with own_place(workers=workers or WORKERS, variables=LOOPBACK) as place:
         assert place.service is not None, "it is our own"

@@ -15,8 +15,10 @@ from bookwell.storage.migrate import migrate
 WATCH_SECONDS = 1.0
 # The embedded server takes 200; some are for its superuser, for commands, and for a look inside.
 EMBEDDED_CONNECTIONS_MAX = 180
-# Each worker hears of revoked tokens on a connection beside its pool.
-_CONNECTIONS_BESIDE_POOL = 1
+# Beside its pool a worker hears of revoked tokens on one connection and of events on another; a
+# courier only of events.
+_CONNECTIONS_BESIDE_WORKERS_POOL = 2
+_CONNECTIONS_BESIDE_COURIERS_POOL = 1
 
 _log = structlog.get_logger("bookwell.processes")
 
@@ -28,17 +30,17 @@ async def kept(settings: Settings) -> AsyncIterator[str]:
     Raises:
         DatabaseUnavailable: The named database cannot be reached. Once it was, it may go and come
             back; at the start it must be there, and whoever starts the service starts it again.
-        CannotServe: The workers would use more connections than the embedded database has.
+        CannotServe: The processes would use more connections than the embedded database has.
         EmbeddedPostgresError: The embedded database cannot be started or stopped.
     """
     if settings.database_url is not None:
         await asyncio.to_thread(migrate, settings.database_url)
         yield settings.database_url
         return
-    wanted = settings.workers * (settings.pool_size + _CONNECTIONS_BESIDE_POOL)
+    wanted = _connections(settings)
     if wanted > EMBEDDED_CONNECTIONS_MAX:
         raise CannotServe(
-            f"The workers would use {wanted} connections and the embedded database has "
+            f"The service would use {wanted} connections and the embedded database has "
             f"{EMBEDDED_CONNECTIONS_MAX} for them: choose fewer with --workers or "
             "BOOKWELL_POOL_SIZE, or use a server of your own."
         )
@@ -55,6 +57,12 @@ async def kept(settings: Settings) -> AsyncIterator[str]:
                 await watching
     finally:
         await asyncio.to_thread(server.stop)
+
+
+def _connections(settings: Settings) -> int:
+    each_worker = settings.pool_size + _CONNECTIONS_BESIDE_WORKERS_POOL
+    each_courier = settings.pool_size + _CONNECTIONS_BESIDE_COURIERS_POOL
+    return settings.workers * each_worker + settings.couriers * each_courier
 
 
 async def _watch(server: EmbeddedPostgres) -> None:

@@ -1,4 +1,4 @@
-"""Runs the service: one socket, one database, some workers, until somebody wants it to stop.
+"""Runs the service: one socket, one database, workers and couriers, until it is to stop.
 
 What is opened first is closed last, with one exception: the socket closes as soon as the service
 is to stop, so that nobody new comes in while the workers drain.
@@ -13,8 +13,8 @@ import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import structlog
@@ -23,14 +23,30 @@ from bookwell.processes import databases
 from bookwell.processes.listening import CannotServe, url_of
 from bookwell.settings import Settings
 
-# A worker gives up on its requests after `drain_seconds`; what has not left soon after, hangs.
+# A worker gives up on its requests after `drain_seconds`; who has not left soon after, hangs.
 LEAVE_SECONDS = 5.0
-# A worker that dies at once would else be replaced as fast as the machine can.
+# A process that dies at once would else be replaced as fast as the machine can.
 REPLACE_PAUSE_SECONDS = 0.5
 READY_POLL_SECONDS = 0.05
 READY_TIMEOUT_SECONDS = 5.0
 
 _log = structlog.get_logger("bookwell.processes")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of process, and what is logged of one."""
+
+    noun: str
+    module: str
+    replaced: str
+    killed: str
+
+
+_WORKER: Final = _Kind("worker", "bookwell.processes.worker", "worker_replaced", "worker_killed")
+_COURIER: Final = _Kind(
+    "courier", "bookwell.processes.courier", "courier_replaced", "courier_killed"
+)
 
 
 async def nothing(_database_url: str) -> None:
@@ -80,7 +96,7 @@ class _Service:
         async with databases.kept(self._settings) as database_url:
             if not self._stop.done():
                 await prepare(database_url)
-            await self._run_workers(database_url, announce)
+            await self._run_processes(database_url, announce)
 
     def _ask_to_stop(self) -> None:
         for asked in (self._stop, self._hurry):
@@ -88,14 +104,14 @@ class _Service:
                 asked.set_result(None)
                 return
 
-    async def _run_workers(self, database_url: str, announce: Callable[[str, str], None]) -> None:
+    async def _run_processes(self, database_url: str, announce: Callable[[str, str], None]) -> None:
         settings = replace(self._settings, database_url=database_url)
-        # A worker reads from the lifeline until all copies of its other end, ours, are closed.
+        # Each reads from the lifeline until all copies of its other end, ours, are closed.
         lifeline, held = os.pipe()
+        kinds = [_WORKER] * settings.workers + [_COURIER] * settings.couriers
         try:
             tasks = [
-                asyncio.create_task(self._keep_one_worker(settings, lifeline))
-                for _ in range(settings.workers)
+                asyncio.create_task(self._keep_one(kind, settings, lifeline)) for kind in kinds
             ]
             tasks.append(asyncio.create_task(self._announce_when_ready(announce, database_url)))
             for task in tasks:
@@ -113,48 +129,50 @@ class _Service:
         if task.exception() is not None and not self._stop.done():
             self._stop.set_result(None)
 
-    async def _keep_one_worker(self, settings: Settings, lifeline: int) -> None:
+    async def _keep_one(self, kind: _Kind, settings: Settings, lifeline: int) -> None:
         while not self._stop.done():
-            worker = await self._start_worker(settings, lifeline)
-            exit_code = await self._wait_or_drain(worker)
+            process = await self._start(kind, settings, lifeline)
+            exit_code = await self._wait_or_drain(kind, process)
             if self._stop.done():
                 return
             if not self._is_ready:
                 raise CannotServe(
-                    f"A worker ended with code {exit_code} before the service was ready; what it "
-                    "logged says why."
+                    f"A {kind.noun} ended with code {exit_code} before the service was ready; what "
+                    "it logged says why."
                 )
-            _log.warning("worker_replaced", pid=worker.pid, exit_code=exit_code)
+            _log.warning(kind.replaced, pid=process.pid, exit_code=exit_code)
             await _first_of(self._stop, timeout=REPLACE_PAUSE_SECONDS)
 
-    async def _start_worker(self, settings: Settings, lifeline: int) -> Process:
-        descriptors = (self._listening.fileno(), lifeline)
+    async def _start(self, kind: _Kind, settings: Settings, lifeline: int) -> Process:
+        inherited = [lifeline]
+        if kind is _WORKER:
+            inherited.insert(0, self._listening.fileno())
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             "-m",
-            "bookwell.processes.worker",
-            *(str(descriptor) for descriptor in descriptors),
+            kind.module,
+            *(str(descriptor) for descriptor in inherited),
             stdin=DEVNULL,
-            pass_fds=descriptors,
+            pass_fds=inherited,
             # A terminal's Ctrl-C is for us; we pass it on.
             start_new_session=True,
             env={**os.environ, **settings.to_environment()},
         )
 
-    async def _wait_or_drain(self, worker: Process) -> int:
-        """Wait until the worker is gone; once the service is to stop, make it go."""
-        gone = asyncio.ensure_future(worker.wait())
+    async def _wait_or_drain(self, kind: _Kind, process: Process) -> int:
+        """Wait until the process is gone; once the service is to stop, make it go."""
+        gone = asyncio.ensure_future(process.wait())
         await _first_of(gone, self._stop)
         if not gone.done():
             with suppress(ProcessLookupError):
-                worker.terminate()
+                process.terminate()
             patience = self._settings.drain_seconds + LEAVE_SECONDS
             await _first_of(gone, self._hurry, timeout=patience)
         if not gone.done():
-            _log.warning("worker_killed", pid=worker.pid)
+            _log.warning(kind.killed, pid=process.pid)
             with suppress(ProcessLookupError):
-                worker.kill()
+                process.kill()
         return await gone
 
     async def _announce_when_ready(

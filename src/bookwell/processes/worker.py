@@ -2,20 +2,17 @@
 
     python -m bookwell.processes.worker SOCKET_FD LIFELINE_FD
 
-The supervisor holds the other end of the lifeline. When that closes, the supervisor is gone,
-however it went, and the worker drains and leaves, so that no orphan holds the port.
+It leaves when it is told to, and with its supervisor (`lifeline.py`); either way it drains first.
 """
 
 import gc
-import os
 import resource
-import signal
 import socket
 import sys
-import threading
 
 import uvicorn
 
+from bookwell.processes.lifeline import leave_with
 from bookwell.processes.listening import BACKLOG
 from bookwell.processes.protocol import Protocol
 from bookwell.settings import Settings
@@ -29,7 +26,7 @@ OPEN_FILES_MAX = 65_536
 
 def main() -> None:
     listening, lifeline = (int(argument) for argument in sys.argv[1:])
-    threading.Thread(target=_leave_with, args=[lifeline], daemon=True).start()
+    leave_with(lifeline)
     _raise_limit_of_open_files()
     settings = Settings.from_environment()
     config = uvicorn.Config(
@@ -59,12 +56,6 @@ class _Server(uvicorn.Server):
         # the worker for 50 ms again and again; like this, only what came since is looked through.
         gc.collect()
         gc.freeze()
-
-
-def _leave_with(lifeline: int) -> None:
-    """Wait until nobody holds the other end any more, then stop as if told to."""
-    os.read(lifeline, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _raise_limit_of_open_files() -> None:

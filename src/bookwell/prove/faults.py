@@ -24,8 +24,8 @@ from bookwell.prove.report import Fault
 # Between the instant when the service is ready again and the next blow: long enough for the
 # clients to get into their stride, short enough for many blows.
 CALM_SECONDS = (0.2, 1.5)
-# Where only workers fall, between blows there is time for what they are asked to do.
-WORKERS_CALM_SECONDS = (1.0, 3.0)
+# Where only they fall, between blows there is time for what they are asked to do.
+PROCESSES_CALM_SECONDS = (1.0, 3.0)
 # One blow in so many falls while the service is still getting up after the one before.
 HARDSHIP = 4
 HARD_SECONDS = (0.05, 0.8)
@@ -38,9 +38,14 @@ class Target(StrEnum):
     """What a blow strikes; the value is how a report names it."""
 
     WORKER = "a worker"
-    SERVICE = "the supervisor and its workers"
+    COURIER = "a courier"
+    SERVICE = "the supervisor and its workers and couriers"
     BACKEND = "one backend of PostgreSQL"
     DATABASE = "PostgreSQL with all its processes"
+
+
+# What the supervisor replaces by itself.
+PROCESSES = (Target.WORKER, Target.COURIER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,10 @@ def schedule(seed: int, targets: Sequence[Target] = tuple(Target)) -> Iterator[P
     # Its own, so that what the clients draw from the seed does not depend on the faults.
     drawn = random.Random(f"faults {seed}")  # noqa: S311 - repeatable, not secret
     is_first = True
-    is_for_workers = tuple(targets) == (Target.WORKER,)
-    calm_seconds = WORKERS_CALM_SECONDS if is_for_workers else CALM_SECONDS
-    # A worker falls in every round; would many fall while others get up, none would ever be up.
-    hardship = HARDSHIP * (len(Target) if is_for_workers else 1)
+    is_for_processes = set(targets) <= set(PROCESSES)
+    calm_seconds = PROCESSES_CALM_SECONDS if is_for_processes else CALM_SECONDS
+    # They fall in every round; would many fall while others get up, none would ever be up.
+    hardship = HARDSHIP * (len(Target) if is_for_processes else 1)
     while True:
         for target in drawn.sample(targets, len(targets)):
             in_calm = is_first or drawn.randrange(hardship) > 0
@@ -178,13 +183,17 @@ def _strike_worker(service: OwnService) -> int:
     return _killed(service.workers()[:1])
 
 
+def _strike_courier(service: OwnService) -> int:
+    return _killed(service.couriers()[:1])
+
+
 def _strike_service(service: OwnService) -> int:
     supervisor = service.supervisor()
     if supervisor is None:
         return 0
-    # Held first, so that it does not notice the deaths of its workers and start others.
+    # Held first, so that it does not notice the deaths of its processes and start others.
     supervisor.suspend()
-    return _killed([supervisor, *service.workers()])
+    return _killed([supervisor, *service.workers(), *service.couriers()])
 
 
 def _strike_backend(service: OwnService) -> int:
@@ -206,6 +215,7 @@ def _strike_database(service: OwnService) -> int:
 
 _STRIKES: dict[Target, Callable[[OwnService], int]] = {
     Target.WORKER: _strike_worker,
+    Target.COURIER: _strike_courier,
     Target.SERVICE: _strike_service,
     Target.BACKEND: _strike_backend,
     Target.DATABASE: _strike_database,

@@ -31,6 +31,7 @@ from bookwell.storage.embedded import DATABASE, EmbeddedPostgresError
 from bookwell.storage.postmaster import Postmaster, find, run_until_ready, shut_down
 
 WORKERS = 2
+COURIERS = 2
 # So short that holds end by themselves in the middle of a race.
 HOLD_MINUTES = 0.05
 HOST = "127.0.0.1"
@@ -48,11 +49,12 @@ POLL_S = 0.05
 KILL_POLL_S = 0.005
 
 WORKER_MODULE = "bookwell.processes.worker"
+COURIER_MODULE = "bookwell.processes.courier"
 SERVICE_LOG = "service.log"
 
 
 class OwnService:
-    """`bookwell serve` with some workers on an embedded PostgreSQL, all of it to be thrown away.
+    """`bookwell serve` on an embedded PostgreSQL, all of it to be thrown away.
 
     `variables` are settings of the service as its environment has them.
     """
@@ -125,22 +127,30 @@ class OwnService:
             self.start()
 
     def supervisor(self) -> psutil.Process | None:
-        """The process that keeps the workers, if it is alive."""
+        """The process that keeps the others, if it is alive."""
         if self._supervisor is None or self._supervisor.poll() is not None:
             return None
         return psutil.Process(self._supervisor.pid)
 
     def workers(self) -> list[psutil.Process]:
         """The workers that are alive, also those whose supervisor is not."""
-        return [process for process in psutil.process_iter() if self._is_worker(process)]
+        return [each for each in psutil.process_iter() if self._runs(WORKER_MODULE, each)]
+
+    def couriers(self) -> list[psutil.Process]:
+        """As `workers`."""
+        return [each for each in psutil.process_iter() if self._runs(COURIER_MODULE, each)]
 
     def postmaster(self) -> Postmaster | None:
         """The database's first process, if it is alive."""
         return find(self.cluster)
 
     def is_ready(self) -> bool:
-        """Whether `/readyz` says so, and all workers are there."""
-        return _says_ready(self.port) and len(self.workers()) == self._workers
+        """Whether `/readyz` says so, and all workers and couriers are there."""
+        return (
+            _says_ready(self.port)
+            and len(self.workers()) == self._workers
+            and len(self.couriers()) == COURIERS
+        )
 
     def wait_until_ready(self, *, until: Callable[[], bool] = lambda: False) -> bool:
         """Return True as soon as it is ready, and False as soon as `until` says to wait no more.
@@ -179,10 +189,10 @@ class OwnService:
                 start_new_session=True,
             )
 
-    def _is_worker(self, process: psutil.Process) -> bool:
+    def _runs(self, module: str, process: psutil.Process) -> bool:
         with suppress(psutil.Error, OSError):
             return (
-                WORKER_MODULE in process.cmdline()
+                module in process.cmdline()
                 and _is_alive(process)
                 and self.folder.samefile(process.cwd())
             )
@@ -214,7 +224,7 @@ class OwnService:
             kill([supervisor, *children_of(supervisor)])
         if self._supervisor is not None:
             self._supervisor.wait(GONE_PATIENCE_S)
-        kill(self.workers())
+        kill([*self.workers(), *self.couriers()])
 
     def _end_the_database(self) -> None:
         if find(self.cluster) is None and (self.cluster.path / "postmaster.pid").exists():
@@ -282,6 +292,7 @@ def _environment() -> dict[str, str]:
         "BOOKWELL_RATE_WRITES_PER_MINUTE": "0",
         "BOOKWELL_RATE_ADMIN_PER_MINUTE": "0",
         "BOOKWELL_HOLD_MINUTES": str(HOLD_MINUTES),
+        "BOOKWELL_COURIERS": str(COURIERS),
         "BOOKWELL_LOG_LEVEL": "warning",
         "BOOKWELL_LOG_FORMAT": "json",
     }
