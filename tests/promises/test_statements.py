@@ -49,6 +49,7 @@ EXCUSED = {
     "list_times_taken",
     "next_brand_to_remind",
     "claim_messages",
+    "list_old_reminders",
 }
 
 

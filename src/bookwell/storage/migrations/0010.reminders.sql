@@ -64,6 +64,9 @@ CREATE TABLE booking.reminder (
     CONSTRAINT reminder_offset_is_sane CHECK (offset_minutes BETWEEN 1 AND 43200)
 );
 
+-- What goes because its start is long past.
+CREATE INDEX reminder_by_age ON booking.reminder (brand_id, starts_at);
+
 -- A reminder on its way to the platform's message service. Leases and waits are by the machine's own
 -- clock, because the other side has no other.
 CREATE TABLE booking.message (
