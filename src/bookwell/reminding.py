@@ -1,5 +1,7 @@
 """Reminders, plugged together: found and settled, and handed on."""
 
+from datetime import timedelta
+
 import structlog
 
 from bookwell.chores import Chores
