@@ -9,6 +9,7 @@ environment is used, no cookie is kept.
 import asyncio
 import ssl
 import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -20,7 +21,7 @@ import httpcore
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.retries import read_retry_after
 from bookwell.gateways.addresses import is_loopback, is_public, literal_of
-from bookwell.gateways.dialing import Dialer, Lookups, OutboundFailed, Resolver
+from bookwell.gateways.dialing import Dialer, HungUpWhileIdle, Lookups, OutboundFailed, Resolver
 
 # From looking up the name to the head of the answer.
 ATTEMPT_SECONDS = 10.0
@@ -30,6 +31,8 @@ BODY_BYTES_MAX = 64 * 1024
 # Shorter than the 5 s after which common servers (uvicorn, Node) hang up, so that we hang up first.
 KEEP_ALIVE_SECONDS = 4.0
 URL_LENGTH_MAX = 2048
+# The cause where it was our own doing.
+INTERRUPTED = "interrupted"
 
 _LOOPBACK_NAMES = ("localhost", "localhost.")
 
@@ -40,6 +43,15 @@ class Answer(NamedTuple):
     status: int
     retry_after: timedelta | None
     duration_ms: int
+
+
+class _Post(NamedTuple):
+    """What is to be sent, unless `is_wanted` says in the last moment that it is not."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    is_wanted: Callable[[], bool]
 
 
 class Outbound:
@@ -76,17 +88,29 @@ class Outbound:
         """`check_url` by this way out's own rule."""
         check_url(url, allow_loopback=self._allow_loopback)
 
-    async def post(self, url: str, *, headers: dict[str, str], body: bytes) -> Answer:
+    async def post(
+        self,
+        url: str,
+        *,
+        headers: dict[str, str],
+        body: bytes,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Answer:
         """Post once.
 
+        `is_wanted` is asked when there is a connection, right before the body is sent. A receiver
+        that hung up while the connection was idle has not read this, so it is sent again, once, on
+        a new connection; both are within the one deadline.
+
         Raises:
-            OutboundFailed: There is no answer, for the reason in its `cause`.
+            OutboundFailed: There is no answer, for the reason in its `cause`: `interrupted` where
+                it was wanted no more.
         """
         began = time.monotonic()
         try:
             self.check(url)
             async with asyncio.timeout(self._attempt_seconds):
-                response = await self._pool.handle_async_request(_request(url, headers, body))
+                response = await self._respond(_Post(url, headers, body, is_wanted))
         except InvalidInput as error:
             raise OutboundFailed("private_address") from error
         except TimeoutError as error:
@@ -104,6 +128,16 @@ class Outbound:
         )
         await _leave_behind(response)
         return answer
+
+    async def _respond(self, post: _Post) -> httpcore.Response:
+        try:
+            return await self._pool.handle_async_request(_request(post))
+        except HungUpWhileIdle:
+            # Whatever else is idle may be over as well, so one that is nobody's, and for this only.
+            once = post._replace(headers={**post.headers, "connection": "close"})
+            request = _request(once)
+            fresh = self._pool.create_connection(request.url.origin)
+            return await fresh.handle_async_request(request)
 
 
 def check_url(url: str, *, allow_loopback: bool) -> None:
@@ -161,15 +195,22 @@ def _url_parts(url: str) -> tuple[httpcore.URL, bytes]:
     return address, parts.netloc.encode()
 
 
-def _request(url: str, headers: dict[str, str], body: bytes) -> httpcore.Request:
-    address, host = _url_parts(url)
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+def _request(post: _Post) -> httpcore.Request:
+    address, host = _url_parts(post.url)
+    raw = [(name.encode(), value.encode()) for name, value in post.headers.items()]
     return httpcore.Request(
         method=b"POST",
         url=address,
-        headers=[(b"host", host), (b"content-length", b"%d" % len(body)), *raw],
-        content=body,
+        headers=[(b"host", host), (b"content-length", b"%d" % len(post.body)), *raw],
+        content=_body_of(post),
     )
+
+
+async def _body_of(post: _Post) -> AsyncIterator[bytes]:
+    """The body, by then at the latest: nobody acts on a request without it."""
+    if not post.is_wanted():
+        raise OutboundFailed(INTERRUPTED)
+    yield post.body
 
 
 def _retry_after(response: httpcore.Response) -> timedelta | None:

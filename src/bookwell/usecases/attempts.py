@@ -5,6 +5,7 @@ followed, because whoever can bend one would get what is meant for somebody else
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
@@ -19,15 +20,13 @@ from bookwell.domain.retries import wait_after
 from bookwell.domain.signatures import Message, sign
 from bookwell.domain.webhooks import DeliveryAttempt, Secrets, WebhookEndpoint
 from bookwell.gateways.dialing import OutboundFailed
-from bookwell.gateways.outbound import Answer, Outbound
+from bookwell.gateways.outbound import INTERRUPTED, Answer, Outbound
 from bookwell.storage import deliveries
 from bookwell.storage.database import Database
 from bookwell.storage.deliveries import Outcome, Sending
 
 # The type of an event that stands in no log: somebody wanted to see whether it arrives.
 TEST_EVENT_TYPE = "booking.webhook_endpoint.test.v1"
-# Our own doing: the worker stopped, or could not keep its lease.
-INTERRUPTED = "interrupted"
 
 _ASKS_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -47,8 +46,11 @@ class _Result(NamedTuple):
     pause: timedelta | None = None
 
 
-async def attempt(outbound: Outbound, sending: Sending) -> Outcome:
-    """Post a delivery once, and say what came of it."""
+async def attempt(outbound: Outbound, sending: Sending, *, is_ours: Callable[[], bool]) -> Outcome:
+    """Post a delivery once, and say what came of it.
+
+    `is_ours` is asked right before it is sent: a process that stood still may have lost its lease.
+    """
     if sending.event is None:
         return Outcome(
             sending.delivery_no,
@@ -67,8 +69,8 @@ async def attempt(outbound: Outbound, sending: Sending) -> Outcome:
         form=sending.form,
         body=written(sending.event, sending.form),
     )
-    result = await _post(outbound, sending.url, message, sending.secrets)
-    wait = _wait_after(sending.attempt, result.duration_ms)
+    result = await _post(outbound, sending.url, message, sending.secrets, is_wanted=is_ours)
+    wait = _wait_after(sending.attempt, result)
     return Outcome(
         delivery_no=sending.delivery_no,
         attempt=sending.attempt,
@@ -91,7 +93,7 @@ def broken_off(sending: Sending, began: float, *, cause: str) -> Outcome:
         http_status=None,
         cause=cause,
         duration_ms=duration_ms,
-        wait=timedelta(0) if cause == INTERRUPTED else _wait_after(sending.attempt, duration_ms),
+        wait=_wait_after(sending.attempt, _Result(None, cause, duration_ms)),
         pause=None,
     )
 
@@ -151,13 +153,20 @@ async def attempt_test(
     )
 
 
-async def _post(outbound: Outbound, url: str, message: Message, secrets: Secrets) -> _Result:
+async def _post(
+    outbound: Outbound,
+    url: str,
+    message: Message,
+    secrets: Secrets,
+    *,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> _Result:
     began = time.monotonic()
     headers = sign(
         message, current=secrets.current, previous=secrets.previous, sent_at=datetime.now(UTC)
     )
     try:
-        answer = await outbound.post(url, headers=headers, body=message.body)
+        answer = await outbound.post(url, headers=headers, body=message.body, is_wanted=is_wanted)
     except OutboundFailed as failure:
         return _Result(None, failure.cause, round((time.monotonic() - began) * 1000))
     pause = answer.retry_after if answer.status in _ASKS_TO_WAIT else None
@@ -173,6 +182,8 @@ def _cause_of(answer: Answer) -> str | None:
     return "redirect" if 300 <= answer.status < 400 else "status"  # noqa: PLR2004 - as above
 
 
-def _wait_after(number: int, duration_ms: int) -> timedelta:
-    chance = CHANCE.random()
-    return wait_after(number, chance=chance, took=timedelta(milliseconds=duration_ms))
+def _wait_after(number: int, result: _Result) -> timedelta:
+    if result.cause == INTERRUPTED:
+        return timedelta(0)
+    took = timedelta(milliseconds=result.duration_ms)
+    return wait_after(number, chance=CHANCE.random(), took=took)

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from bookwell.domain.errors import BookwellError
 from bookwell.domain.windows import Window
-from bookwell.gateways.outbound import Outbound
+from bookwell.gateways.outbound import INTERRUPTED, Outbound
 from bookwell.storage import deliveries
 from bookwell.storage.database import Database
 from bookwell.storage.deliveries import LEASE, PULLED_MAX, Outcome, Sending
-from bookwell.usecases.attempts import INTERRUPTED, attempt, broken_off
+from bookwell.usecases.attempts import attempt, broken_off
 
 # A worker posts so many at once, to all endpoints together.
 IN_HAND_MAX = 512
@@ -54,6 +54,11 @@ class _InHand:
     sending: Sending
     task: "asyncio.Task[None]"
     until: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the lease is good for as long as it takes to say something."""
+        return time.monotonic() + LEASE_MARGIN.total_seconds() <= self.until
 
 
 class Sender:
@@ -166,14 +171,21 @@ class Sender:
             earlier.task.cancel()
         window = self._windows.setdefault(sending.endpoint_id, Window())
         task = asyncio.create_task(self._send(sending, sent_in=window.turn))
-        self._in_hand[sending.delivery_no] = _InHand(sending, task, until)
+        held = self._in_hand[sending.delivery_no] = _InHand(sending, task, until)
+        task.add_done_callback(lambda _task: self._forget_unbegun(held))
+
+    def _forget_unbegun(self, held: _InHand) -> None:
+        """A task that is cancelled before it begins leaves no outcome, and would be held for ever."""
+        delivery_no = held.sending.delivery_no
+        if held.task.cancelled() and self._in_hand.get(delivery_no) is held:
+            del self._in_hand[delivery_no]
 
     # Sending
 
     async def _send(self, sending: Sending, *, sent_in: int) -> None:
         began = time.monotonic()
         try:
-            outcome = await attempt(self._outbound, sending)
+            outcome = await attempt(self._outbound, sending, is_ours=lambda: self._is_ours(sending))
         except asyncio.CancelledError:
             outcome = broken_off(sending, began, cause=INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - told; a delivery must not stay in hand for ever
@@ -276,7 +288,11 @@ class Sender:
 
     def _let_go(self) -> None:
         """Stop attempts whose lease is about to end, because it could not be renewed."""
-        now = time.monotonic() + LEASE_MARGIN.total_seconds()
         for held in self._in_hand.values():
-            if held.until < now:
+            if not held.is_kept:
                 held.task.cancel()
+
+    def _is_ours(self, sending: Sending) -> bool:
+        """Whether nobody else can have it yet, however long this process has stood still."""
+        held = self._in_hand.get(sending.delivery_no)
+        return held is not None and held.sending is sending and held.is_kept
