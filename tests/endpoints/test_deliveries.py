@@ -1,5 +1,7 @@
 """What was sent to an endpoint, sending it again, and sending a test."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -326,3 +328,47 @@ def test_a_repeated_test_is_sent_once(clinic: Clinic, receiver: Receiver) -> Non
     assert ok(first) == ok(again)
     assert again.headers["Idempotency-Replayed"] == "true"
     assert len(receiver.got) == 1
+
+
+def test_tests_with_one_key_that_meet_are_one(clinic: Clinic, receiver: Receiver) -> None:
+    endpoint_id = add(clinic, receiver.url)["id"]
+
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+        await status(200)(writer)
+
+    receiver.always(slowly)
+    with ThreadPoolExecutor() as threads:
+        asked = [
+            threads.submit(call, clinic, "POST", f"/{endpoint_id}/test", Idempotency_Key="three")
+            for _ in range(3)
+        ]
+        answers = [each.result() for each in asked]
+
+    assert len({ok(answer)["event_id"] for answer in answers}) == 1
+    assert len(receiver.got) == 1
+    replayed = [answer for answer in answers if "Idempotency-Replayed" in answer.headers]
+    assert len(replayed) == 2
+
+
+def test_a_twin_of_a_test_that_nobody_ended_is_sent_when_that_is_too_long_ago(
+    clinic: Clinic, receiver: Receiver
+) -> None:
+    endpoint_id = add(clinic, receiver.url)["id"]
+    ok(call(clinic, "POST", f"/{endpoint_id}/test", Idempotency_Key="died"))
+    clinic.world.sql("DELETE FROM booking.idempotency WHERE key = 'died' AND outcome = 'done'")
+    with ThreadPoolExecutor() as threads:
+        twin = threads.submit(call, clinic, "POST", f"/{endpoint_id}/test", Idempotency_Key="died")
+        others = [
+            ok(call(clinic, "POST", f"/{endpoint_id}/test", Idempotency_Key=f"other-{n}"))
+            for n in range(4)
+        ]
+        is_waiting = not twin.done()
+        clinic.world.sql(
+            "UPDATE booking.idempotency SET created_at = created_at - interval '7 s'"
+            " WHERE key = 'died'"
+        )
+        sent = ok(twin.result())
+
+    assert is_waiting
+    assert receiver.events()[1:] == [each["event_id"] for each in (*others, sent)]

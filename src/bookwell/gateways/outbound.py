@@ -80,6 +80,11 @@ class Outbound:
             network_backend=Dialer(resolve or self._lookups, allow_loopback=allow_loopback),
         )
 
+    @property
+    def post_takes_at_most(self) -> timedelta:
+        """From the beginning of a post to its end, whatever the receiver does."""
+        return timedelta(seconds=self._attempt_seconds + BODY_SECONDS)
+
     async def close(self) -> None:
         await self._pool.aclose()
         self._lookups.close()

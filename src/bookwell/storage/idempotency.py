@@ -6,6 +6,7 @@ with a key fails on its primary key, loses everything they did, and is given wha
 
 import json
 from collections.abc import Hashable
+from datetime import timedelta
 
 import msgspec
 from asyncpg import Record
@@ -24,6 +25,7 @@ _NOT_REMEMBERED = (
     errors.IdempotencyKeyMismatch,
 )
 
+_claim_key = statement("claim_key")
 _recall_answer = statement("recall_answer")
 _remember_answer = statement("remember_answer")
 _remember_refusal = statement("remember_refusal")
@@ -102,6 +104,20 @@ async def recall(connection: AnyConnection, call: Call) -> None:
     """Raise what this key led to before, if it did: for what no transaction can undo."""
     if call.key is not None:
         await _replay_if_used(connection, call)
+
+
+async def claim(connection: AnyConnection, call: Call, *, lease: timedelta) -> bool:
+    """Whether this call is the one to do, for so long, what its key stands for.
+
+    For what takes too long for a transaction: a twin that is not the one looks again, by `recall`,
+    and claims again, in case the first one died of it. Without a key everybody is.
+    """
+    if call.key is None:
+        return True
+    # Beside the row of the answer, which says that there is one.
+    values = {**key_values(call), "route": f"{call.key.route} under way"}
+    mine = await _claim_key.value(connection, brand_id=call.brand_id, lease=lease, **values)
+    return mine is not None
 
 
 async def replay(connection: AnyConnection, call: Call) -> None:

@@ -175,7 +175,7 @@ class Sender:
         task.add_done_callback(lambda _task: self._forget_unbegun(held))
 
     def _forget_unbegun(self, held: _InHand) -> None:
-        """A task that is cancelled before it begins leaves no outcome, and would be held for ever."""
+        """A task that was cancelled before it began leaves no outcome that would end it."""
         delivery_no = held.sending.delivery_no
         if held.task.cancelled() and self._in_hand.get(delivery_no) is held:
             del self._in_hand[delivery_no]

@@ -1,5 +1,8 @@
 """Look at what was sent to a webhook endpoint, send a stretch of the log again, send a test."""
 
+import asyncio
+from datetime import timedelta
+
 from msgspec import Struct
 
 from bookwell.domain.callers import Call
@@ -10,6 +13,7 @@ from bookwell.domain.webhooks import (
     Delivery,
     DeliveryAttempt,
     DeliveryStatus,
+    Secrets,
     Stretch,
     WebhookEndpoint,
     checked_event_types,
@@ -21,6 +25,11 @@ from bookwell.storage.journal import Entry
 from bookwell.storage.statements import AnyConnection
 from bookwell.usecases.attempts import attempt_test
 from bookwell.usecases.paging import Page
+
+# A twin of a test that is under way looks this often whether it is over.
+TWIN_LOOKS_SECONDS = 0.1
+# Besides the post itself, what a test takes on a busy machine; a twin waits no longer for it.
+TEST_MARGIN = timedelta(seconds=4)
 
 
 class Replay(Struct, frozen=True, kw_only=True):
@@ -117,27 +126,39 @@ async def send_test(
 ) -> SentTest:
     """Send the endpoint, enabled or not, one signed event of no meaning now; say what came of it.
 
-    Nothing is locked while it is under way. Twins that meet send one each, and both are told what
-    came of the first one that ended.
+    Nothing is locked while it is under way. A twin with the same key waits for the one that was
+    first, and is told what came of that; it sends its own only if the first one died of it.
 
     Raises:
         NotFound: The brand has no such endpoint, or deleted it.
     """
-    async with database.statement(call) as connection:
-        await idempotency.recall(connection, call)
-        endpoint = await webhooks.get(
-            connection, brand_id=call.brand_id, endpoint_id=endpoint_id, is_live=True
-        )
-        secrets = await webhooks.secrets_of(
-            connection, brand_id=call.brand_id, endpoint_id=endpoint_id
-        )
-        if secrets is None:
-            raise NotFound(webhooks.NO_SUCH_ENDPOINT)
+    endpoint, secrets = await _test_alone(database, outbound, call, endpoint_id)
     tested = await attempt_test(database, outbound, endpoint, secrets)
     result = SentTest(endpoint_id=endpoint_id, event_id=tested.event_id, attempt=tested.attempt)
     async with database.transaction(call) as connection:
         await journal.record(connection, call, _tested_entry(endpoint, result), answer=result)
     return result
+
+
+async def _test_alone(
+    database: Database, outbound: Outbound, call: Call, endpoint_id: str
+) -> tuple[WebhookEndpoint, Secrets]:
+    """The endpoint and its secrets, once no twin of this call is at it."""
+    lease = outbound.post_takes_at_most + TEST_MARGIN
+    while True:
+        async with database.statement(call) as connection:
+            await idempotency.recall(connection, call)
+            endpoint = await webhooks.get(
+                connection, brand_id=call.brand_id, endpoint_id=endpoint_id, is_live=True
+            )
+            secrets = await webhooks.secrets_of(
+                connection, brand_id=call.brand_id, endpoint_id=endpoint_id
+            )
+            if secrets is None:
+                raise NotFound(webhooks.NO_SUCH_ENDPOINT)
+            if await idempotency.claim(connection, call, lease=lease):
+                return endpoint, secrets
+        await asyncio.sleep(TWIN_LOOKS_SECONDS)
 
 
 def _check_order(stretch: Stretch) -> None:

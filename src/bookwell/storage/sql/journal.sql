@@ -24,6 +24,15 @@ VALUES (:brand_id, :caller, :route, :key, :fingerprint, :outcome, :answer::jsonb
 ON CONFLICT ON CONSTRAINT idempotency_key_once DO NOTHING
 RETURNING outcome;
 
+-- name: claim_key$
+-- No row where somebody else is at it, and has not been for too long.
+INSERT INTO booking.idempotency AS held (brand_id, caller, route, key, fingerprint, outcome, answer)
+VALUES (:brand_id, :caller, :route, :key, :fingerprint, 'under_way', '{}')
+ON CONFLICT ON CONSTRAINT idempotency_key_once DO UPDATE
+SET created_at = booking.now()
+WHERE held.created_at <= booking.now() - :lease::interval
+RETURNING outcome;
+
 -- name: recall_answer^
 SELECT fingerprint, outcome, answer
 FROM booking.idempotency
