@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import nats.errors
@@ -67,7 +68,9 @@ class Bus:
 
     `credentials` is a file as `nsc` writes it. `prefix` stands before each event's type in its
     subject, with its dot. `kept_seconds` is how long a stream that is made here keeps events;
-    none is for ever. A stream that is there already stays as it is.
+    none is for ever. A stream that is there already stays as it is. Of a server with TLS the
+    system's authorities have to vouch for the name in its address; to one of `tls://` nothing is
+    said without.
     """
 
     def __init__(
@@ -101,7 +104,7 @@ class Bus:
         if self._client is not None and self._client.is_connected:
             return
         await self.close()
-        client = self._client = Client()
+        client = self._client = _Client()
         try:
             async with asyncio.timeout(2 * CONNECT_SECONDS * len(self._servers)):
                 await self._connect(client)
@@ -217,6 +220,20 @@ class Bus:
         for answer in self._awaited.values():
             if not answer.done():
                 answer.set_result(Outcome("connection_lost", is_heard=False))
+
+
+class _Client(Client):
+    """One who speaks TLS wherever the address says `tls://`.
+
+    nats-py leaves that to the server's greeting, which comes in the clear: where it asks for none,
+    or somebody in between took that out, the password would follow in the clear.
+    """
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        assert self._current_server is not None, "who greets is who we have called"
+        if self._current_server.uri.scheme == "tls":
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
 
 
 class _Error(Struct):
