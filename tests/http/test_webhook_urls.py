@@ -21,6 +21,8 @@ REFUSED = {
     "another scheme": "ftp://receiver.invalid/hook",
     "too long": "https://receiver.invalid/" + "x" * 2048,
     "a NUL": "https://receiver.invalid/\x00",
+    "what can be no name": "https://-bad-/hook",
+    "a public address in other clothes": "https://0x08080808/sesame",
     "port 0": "https://receiver.invalid:0/",
 }
 
@@ -39,3 +41,9 @@ def test_a_url_that_leads_inside_or_nowhere_is_refused(clinic: Clinic, why: str)
     for answer in (new, changed):
         invalid(answer, "url")
         assert "sesame" not in answer.text
+
+
+def test_a_name_that_nobody_knows_today_may_be_known_tomorrow(clinic: Clinic) -> None:
+    url = f"https://{clinic.new_id('x').replace('_', '-')}.invalid/hook"
+
+    assert add(clinic, url)["url"] == url

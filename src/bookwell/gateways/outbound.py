@@ -22,6 +22,7 @@ from bookwell.domain.errors import InvalidInput
 from bookwell.domain.retries import read_retry_after
 from bookwell.gateways.addresses import is_loopback, is_public, literal_of
 from bookwell.gateways.dialing import Dialer, HungUpWhileIdle, Lookups, OutboundFailed, Resolver
+from bookwell.gateways.host_names import is_host, is_localhost
 
 # From looking up the name to the head of the answer.
 ATTEMPT_SECONDS = 10.0
@@ -33,8 +34,6 @@ KEEP_ALIVE_SECONDS = 4.0
 URL_LENGTH_MAX = 2048
 # The cause where it was our own doing.
 INTERRUPTED = "interrupted"
-
-_LOOPBACK_NAMES = ("localhost", "localhost.")
 
 
 class Answer(NamedTuple):
@@ -149,7 +148,8 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
     """Refuse an address that may not be posted to, as far as can be said without looking it up.
 
     Raises:
-        InvalidInput: It is not https, or names a private address, or carries a password.
+        InvalidInput: It is not https, names a private address or what can be no host's name, or
+            carries a password.
     """
     parts = _split(url)
     host = parts.hostname
@@ -162,7 +162,9 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
     if parts.fragment:
         raise _refused("url must not have a fragment (#) in it.")
     literal = literal_of(host)
-    is_own = host in _LOOPBACK_NAMES or (literal is not None and is_loopback(literal))
+    if not is_host(host) or (literal is None and parts.netloc.startswith("[")):
+        raise _refused("url must name a host by its name, or by an address in the usual form.")
+    is_own = is_localhost(host) or (literal is not None and is_loopback(literal))
     if allow_loopback and is_own and parts.scheme in ("http", "https"):
         return
     if parts.scheme != "https":
