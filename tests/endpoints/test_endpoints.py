@@ -85,6 +85,36 @@ def test_what_is_absent_from_a_change_stays(clinic: Clinic) -> None:
     assert "secret" not in again
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"url": NOWHERE}, {"event_types": ["*"], "format": "standard", "is_enabled": True}],
+)
+def test_a_change_to_what_is_so_already_is_none(clinic: Clinic, said: dict[str, object]) -> None:
+    before = add(clinic)
+    del before["secret"]
+
+    answer = call(clinic, "PATCH", f"/{before['id']}", said, Idempotency_Key=f"none-{len(said)}")
+    again = call(clinic, "PATCH", f"/{before['id']}", said, Idempotency_Key=f"none-{len(said)}")
+
+    assert ok(answer) == ok(again) == before
+    assert answer.headers["ETag"] == '"1"'
+    assert again.headers["Idempotency-Replayed"] == "true"
+    audit = clinic.world.sql(
+        "SELECT event_type FROM booking.audit WHERE entity_id = %s", before["id"]
+    )
+    assert audit == [("webhook_endpoint.created",)]
+    refused(
+        call(clinic, "PATCH", f"/{before['id']}", said, If_Match='"2"'), 412, "version_mismatch"
+    )
+
+
+def test_an_endpoint_that_is_disabled_again_keeps_why_and_since_when(clinic: Clinic) -> None:
+    endpoint_id = add(clinic)["id"]
+    disabled = change(clinic, endpoint_id, is_enabled=False)
+
+    assert change(clinic, endpoint_id, is_enabled=False) == disabled
+
+
 def test_a_change_of_an_old_version_is_refused(clinic: Clinic) -> None:
     endpoint_id = add(clinic)["id"]
     change(clinic, endpoint_id, format="cloudevents")

@@ -165,7 +165,8 @@ async def change_endpoint(
     """Replace what the fields name.
 
     While it is disabled, nothing is sent and no new deliveries are made; those that wait go on
-    waiting. Enabled again, or at another URL, it starts afresh: what waits is due at once.
+    waiting. Enabled again, or at another URL, it starts afresh: what waits is due at once. What is
+    said but is so already changes nothing, nor the version.
 
     Raises:
         InvalidInput: As `add_endpoint`.
@@ -178,6 +179,9 @@ async def change_endpoint(
         checked_event_types(fields.event_types)
     async with database.transaction(call) as connection:
         before = await _behind_lock(connection, call, endpoint_id, versions)
+        if fields.of(before) == EndpointFields().of(before):
+            await idempotency.remember(connection, call, before)
+            return before
         changed = await webhooks.change(connection, before, fields.of(before))
         entry = _entry("changed", changed, fields=fields.names, is_enabled=changed.is_enabled)
         await journal.record(connection, call, entry, answer=changed)
