@@ -15,6 +15,7 @@ EVENTS_CHANNEL = "bookwell_events"
 SCAN_MAX = 10_000
 
 _get_event_log = statement("get_event_log")
+_hold_event_log = statement("hold_event_log")
 _read_events = statement("read_events")
 _read_events_of_entity = statement("read_events_of_entity")
 _read_events_of_patient = statement("read_events_of_patient")
@@ -47,6 +48,12 @@ class LogPage(Struct, frozen=True, kw_only=True):
 async def state_of(connection: AnyConnection, *, brand_id: str) -> LogState:
     """Where the brand's log begins and ends now."""
     row = await _get_event_log.row(connection, brand_id=brand_id)
+    return LogState() if row is None else _state_from(row)
+
+
+async def hold(connection: AnyConnection, *, brand_id: str) -> LogState:
+    """As `state_of`; until the transaction ends nothing leaves the log, and what comes may come."""
+    row = await _hold_event_log.row(connection, brand_id=brand_id)
     return LogState() if row is None else _state_from(row)
 
 

@@ -8,6 +8,7 @@ from bookwell.storage.statements import AnyConnection, statement
 SWEEP_ROWS_MAX = 500
 
 _list_old_logs = statement("list_old_logs")
+_lock_event_log = statement("lock_event_log")
 _sweep_events = statement("sweep_events")
 _sweep_tests = statement("sweep_tests")
 _give_up_deliveries = statement("give_up_deliveries")
@@ -25,14 +26,18 @@ async def sweep(
 
     Stops before the first one that is younger, has a delivery pending, or, where events
     `is_published` on the bus, is not there yet. Where SWEEP_ROWS_MAX went, there may be more.
+    Whoever holds the log is waited for.
     """
-    count: int = await _sweep_events.value(
-        connection,
-        brand_id=brand_id,
-        kept_for=kept_for,
-        is_published=is_published,
-        row_limit=SWEEP_ROWS_MAX,
-    )
+    async with connection.transaction():
+        # Before the statement that sweeps, so that it sees what those have made that it waited for.
+        await _lock_event_log.run(connection, brand_id=brand_id)
+        count: int = await _sweep_events.value(
+            connection,
+            brand_id=brand_id,
+            kept_for=kept_for,
+            is_published=is_published,
+            row_limit=SWEEP_ROWS_MAX,
+        )
     return count
 
 

@@ -175,7 +175,8 @@ def _check_order(stretch: Stretch) -> None:
 
 async def _bounds_of(connection: AnyConnection, call: Call, stretch: Stretch) -> tuple[int, int]:
     """After which position and through which one the stretch goes, not more than are looked at."""
-    state = await event_log.state_of(connection, brand_id=call.brand_id)
+    # Else an old event could go between this look and the last, and would be missing in between.
+    state = await event_log.hold(connection, brand_id=call.brand_id)
     after, through = state.kept_from - 1, state.last_position
     if stretch.after_position is not None:
         if stretch.after_position < after:

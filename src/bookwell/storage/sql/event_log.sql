@@ -1,6 +1,10 @@
 -- name: get_event_log^
 SELECT last_position, kept_from FROM booking.event_log WHERE brand_id = :brand_id;
 
+-- name: hold_event_log^
+-- Waits for a sweep that is under way, and a sweep waits for this; numbering and this do not meet.
+SELECT last_position, kept_from FROM booking.event_log WHERE brand_id = :brand_id FOR KEY SHARE;
+
 -- name: read_events
 -- On from a place in the log, which itself is in each row: what is gone and what is there are seen
 -- at one instant. The reader gets as far as the last row, or `scan_max` places, or the log's end.

@@ -7,6 +7,10 @@ JOIN booking.event AS e ON e.brand_id = l.brand_id AND e.position = l.kept_from
 WHERE e.occurred_at < booking.now() - :kept_for::interval
 ORDER BY l.brand_id;
 
+-- name: lock_event_log!
+-- Against everybody who holds the log as it is, a replay for one.
+SELECT FROM booking.event_log WHERE brand_id = :brand_id FOR UPDATE;
+
 -- name: sweep_events$
 -- Deletes the oldest events of a brand's log with their deliveries, up to the first one that may not
 -- go: one that is young enough, or on its way to somebody, or not published on the bus. The log is
