@@ -170,6 +170,34 @@ async def refused(world: World, publisher: Publisher, cause: str) -> None:
     assert bookmark_of(world) == published
 
 
+async def test_a_real_server_without_tls_is_refused_where_the_address_asks_for_it(
+    world: World, tmp_path: Path, new_publisher: NewPublisher
+) -> None:
+    with nats_running(tmp_path, options=["--user", "bookwell", "--pass", PASSWORD]) as server:
+        await refused(world, new_publisher(servers=named(server)), "SSLError|ConnectionResetError")
+
+
+async def test_an_authority_that_becomes_known_takes_no_restart(
+    world: World,
+    nats_server: NatsServer,
+    new_publisher: NewPublisher,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = tmp_path / "authorities.pem"
+    known.write_bytes(Authority(tmp_path).certificate.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(known))
+    one = new_publisher(servers=named(nats_server))
+    await refused(world, one, "SSLCertVerificationError")
+
+    with known.open("ab") as file:
+        file.write(authority.certificate.read_bytes())
+    await one.publish_waiting()
+
+    assert bookmark_of(world) == 1
+
+
 @pytest.mark.usefixtures("trusted")
 async def test_a_server_that_falls_silent_over_tls_holds_nobody_up_and_gets_the_rest_later(
     world: World, nats_server: NatsServer, new_publisher: NewPublisher

@@ -35,6 +35,24 @@ async def test_a_name_and_a_password_in_the_address_are_shown_to_the_server(
     assert bookmark_of(world) == 3
 
 
+async def test_a_publisher_ends_when_it_is_told_to_whatever_it_is_about(
+    world: World, nats_server: NatsServer, new_publisher: NewPublisher
+) -> None:
+    """nats-py swallows being cancelled, most often while it connects and is sent away."""
+    write_visits(world, visits=1)
+    wrong = [f"nats://bookwell:wrong@127.0.0.1:{nats_server.port}"]
+    tasks = []
+    for milliseconds in range(40):
+        task = asyncio.create_task(new_publisher(servers=wrong).publish())
+        await asyncio.sleep(milliseconds / 2_000)
+        task.cancel()
+        tasks.append(task)
+
+    _, still_at_it = await asyncio.wait(tasks, timeout=20)
+
+    assert still_at_it == set()
+
+
 @pytest.mark.parametrize(
     ("cause", "options"),
     [
@@ -69,5 +87,7 @@ async def test_what_goes_wrong_is_logged_without_a_secret_and_ends_nobody(
             await task
 
     assert is_alive
-    assert [(line["event"], line["cause"]) for line in logged] == [("bus_not_published", cause)]
+    (line,) = logged
+    assert (line["event"], line["cause"]) == ("bus_not_published", cause)
+    assert line["brand_ids"] == ["loop"]
     assert "pw-7f3a9c" not in f"{logged}{caplog.text}"

@@ -36,6 +36,7 @@ EXCUSED = {
     "number_events",
     "open_bookmarks",
     "claim_bookmarks",
+    "list_waiting_brands",
     "release_bookmarks",
     "claim_deliveries",
     "renew_deliveries",

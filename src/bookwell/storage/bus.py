@@ -17,6 +17,7 @@ _open_bookmarks = statement("open_bookmarks")
 _claim_bookmarks = statement("claim_bookmarks")
 _move_bookmark = statement("move_bookmark")
 _release_bookmarks = statement("release_bookmarks")
+_list_waiting_brands = statement("list_waiting_brands")
 _list_bus_lags = statement("list_bus_lags")
 
 
@@ -61,6 +62,11 @@ async def move(connection: AnyConnection, bookmark: Bookmark, *, publisher: str)
 async def release(connection: AnyConnection, *, publisher: str) -> None:
     """Leave all that this publisher has in hand to others."""
     await _release_bookmarks.run(connection, publisher=publisher)
+
+
+async def waiting(connection: AnyConnection) -> list[str]:
+    """The brands whose events wait to be published, whoever has them in hand."""
+    return [row["brand_id"] for row in await _list_waiting_brands.rows(connection)]
 
 
 async def lag_of(connection: AnyConnection, *, brand_id: str | None = None) -> list[Lag]:

@@ -9,6 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 from secrets import token_hex
 from typing import Protocol
 
@@ -27,14 +28,25 @@ from bookwell.storage.database import Database
 IDLE_SECONDS = 1.0
 # After a failure the next try comes so soon; nothing waits for long once the bus is back.
 AGAIN_SECONDS = 0.5
-# The same trouble is told again so often.
+# The same trouble is told again so often, and so many brands are named.
 TELL_SECONDS = 60.0
+TELL_BRANDS_MAX = 20
+# In place of a brand's id, where a trouble is no brand's own.
+EVERY_BRAND = ""
 BATCH_EVENTS = 500
 # How many are on their way together when all is well; after a failure one goes ahead alone.
 WINDOW_MAX = 256
 RELEASE_SECONDS = 2.0
 
 _log = structlog.get_logger("bookwell.bus")
+
+
+class NotPublished(BusUnavailable):
+    """The bus is there, and did not take some brands' events: the causes by brand."""
+
+    def __init__(self, causes: dict[str, str]) -> None:
+        super().__init__(next(iter(causes.values())))
+        self.causes = causes
 
 
 class Publishing(Protocol):
@@ -68,8 +80,8 @@ class Publisher:
         self._name = token_hex(8)
         self._is_woken = asyncio.Event()
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
-        self._trouble: str | None = None
-        self._told_at = 0.0
+        # When this cause was last told of this brand; cleared when all is well again.
+        self._told_at: dict[tuple[str, str], float] = {}
 
     def wake(self, _notice: str = "") -> None:
         """There are new events, it is said."""
@@ -80,11 +92,14 @@ class Publisher:
         try:
             while True:
                 self._is_woken.clear()
-                if not await self._try():
+                is_well = await self._try()
+                _heed_cancelling()
+                if not is_well:
                     await asyncio.sleep(AGAIN_SECONDS)
                     continue
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._is_woken.wait(), IDLE_SECONDS)
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await self._is_woken.wait()
         finally:
             await self._leave()
 
@@ -92,33 +107,38 @@ class Publisher:
         """Publish what waits now and is nobody else's.
 
         Raises:
-            BusUnavailable: The bus is away, or did not take something.
+            NotPublished: The bus did not take something.
+            BusUnavailable: The bus is away.
             DatabaseUnavailable: PostgreSQL is away.
         """
         await self._bus.open()
         failed: dict[str, str] = {}
         while claimed := await self._claim(set_aside=list(failed)):
+            _heed_cancelling()
             causes = await asyncio.gather(*(self._publish_of(each) for each in claimed))
             for bookmark, cause in zip(claimed, causes, strict=True):
                 if cause is not None:
                     failed[bookmark.brand_id] = cause
-        for cause in failed.values():
-            raise BusUnavailable(cause)
+        if failed:
+            raise NotPublished(failed)
 
     async def _try(self) -> bool:
         try:
             await self.publish_waiting()
+        except NotPublished as error:
+            self._tell(error.causes)
+            await self._release()
         except BusUnavailable as error:
-            self._tell(error.cause)
+            self._tell({EVERY_BRAND: error.cause}, waiting=await self._waiting())
             # Another worker may reach the bus where this one does not.
             await self._release()
         except BookwellError as error:
-            self._tell(error.code)
+            self._tell({EVERY_BRAND: error.code})
         except Exception as error:  # noqa: BLE001 - whatever it is, the next try may do better
-            self._tell(type(error).__name__)
+            self._tell({EVERY_BRAND: type(error).__name__})
         else:
-            if self._trouble is not None:
-                self._trouble = None
+            if self._told_at:
+                self._told_at.clear()
                 _log.warning("bus_published_again")
             return True
         return False
@@ -178,12 +198,30 @@ class Publisher:
             await self._bus.make_stream()
         return causes[0]
 
-    def _tell(self, cause: str) -> None:
-        """Log a new trouble at once, and one that lasts once a minute."""
+    def _tell(self, causes: dict[str, str], *, waiting: Sequence[str] = ()) -> None:
+        """Log a new trouble of a brand, or of all, at once, and one that lasts once a minute."""
         now = asyncio.get_running_loop().time()
-        if cause != self._trouble or now - self._told_at >= TELL_SECONDS:
-            self._trouble, self._told_at = cause, now
-            _log.warning("bus_not_published", cause=cause)
+        for cause in dict.fromkeys(causes.values()):
+            brands = [brand_id for brand_id, its_cause in causes.items() if its_cause == cause]
+            told_at = [self._told_at.get((cause, brand_id), -inf) for brand_id in brands]
+            if now - min(told_at) < TELL_SECONDS:
+                continue
+            self._told_at |= {(cause, brand_id): now for brand_id in brands}
+            named = sorted(waiting if brands == [EVERY_BRAND] else brands)
+            _log.warning(
+                "bus_not_published",
+                cause=cause,
+                brand_ids=named[:TELL_BRANDS_MAX],
+                brand_count=len(named),
+            )
+
+    async def _waiting(self) -> list[str]:
+        """The brands whose events wait, as far as PostgreSQL can be asked."""
+        try:
+            async with self._database.reading() as connection:
+                return await bookmarks.waiting(connection)
+        except BookwellError:
+            return []
 
     async def _release(self) -> None:
         with suppress(BookwellError, TimeoutError):
@@ -193,6 +231,17 @@ class Publisher:
     async def _leave(self) -> None:
         await self._release()
         await self._bus.close()
+
+
+def _heed_cancelling() -> None:
+    """Be cancelled now, if that was asked for and swallowed.
+
+    nats-py does so here and there, and so does `asyncio.wait_for`, which it uses, before Python
+    3.12. Whoever goes on instead never ends, and neither does the worker.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def together(events: Sequence[LoggedEvent], *, limit: int) -> list[LoggedEvent]:

@@ -39,6 +39,14 @@ UPDATE booking.bus_bookmark
 SET leased_by = NULL, leased_until = NULL
 WHERE leased_by = :publisher;
 
+-- name: list_waiting_brands
+-- excused: every brand's events are published
+SELECT l.brand_id
+FROM booking.event_log AS l
+LEFT JOIN booking.bus_bookmark AS b USING (brand_id)
+WHERE l.last_position > coalesce(b.position, 0)
+ORDER BY l.brand_id;
+
 -- name: list_bus_lags
 -- Of one brand, or of all. Where no bus was ever configured there are no bookmarks, and no lags.
 SELECT l.brand_id,
