@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from bookwell.cli.listing import each_page
 from bookwell.cli.options import settings_from
 from bookwell.domain.callers import Call, operator
 from bookwell.domain.errors import NotFound
@@ -79,6 +80,18 @@ async def brand_call(database: Database, brand_id: str) -> Call:
         if not found.items:
             raise NotFound(f"There is no brand {brand_id}; see `bookwell brand list`.")
     return operator_call(brand_id)
+
+
+async def brand_calls(database: Database, brand_id: str | None) -> list[Call]:
+    """A `brand_call` for the brand named, or for each brand. Raises as that one."""
+    if brand_id is not None:
+        return [await brand_call(database, brand_id)]
+    pages = each_page(
+        lambda after_id, limit: catalog.list_brands(
+            database, only=None, after_id=after_id, limit=limit
+        )
+    )
+    return [operator_call(brand.brand_id) async for page in pages for brand in page]
 
 
 async def _on_pool(url: str, work: Callable[[Database], Awaitable[Result]]) -> Result:

@@ -20,6 +20,7 @@ from bookwell.cli.serve import serve
 from bookwell.cli.slots import slots
 from bookwell.cli.tokens import tokens
 from bookwell.cli.visit_types import visit_types
+from bookwell.cli.webhooks import webhooks
 
 RUN, ACCESS, CATALOGUE = "Run", "Access", "Catalogue"
 
@@ -38,6 +39,7 @@ _EXAMPLES = """\
   bookwell slots import times.csv --brand loop
   bookwell schedule show prv_kim
   bookwell token create --brand loop --role patient --subject ada
+  bookwell webhooks list loop
 
 Commands and a running service may share a database, the embedded one too.
 Whatever is wrong is one sentence on standard error, and exit code 2.
@@ -81,6 +83,7 @@ app.command(
     rich_help_panel=RUN,
     epilog="Example: bookwell events loop --type booking.visit.created.v1 --follow",
 )(events)
+app.add_typer(webhooks, name="webhooks", rich_help_panel=RUN, no_args_is_help=True)
 app.add_typer(tokens, name="token", rich_help_panel=ACCESS, no_args_is_help=True)
 for _name, _group in (
     ("brand", brands),

@@ -7,17 +7,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bookwell.cli.listing import each_page
-from bookwell.cli.opened import brand_call, on_database, operator_call
+from bookwell.cli.opened import brand_calls, on_database
 from bookwell.cli.options import DatabaseUrl, DataDir, as_brand, as_id
 from bookwell.cli.week_drawn import draw
-from bookwell.domain.callers import Call
 from bookwell.domain.errors import NotFound
 from bookwell.domain.recurrence import FIRST_YEAR, LAST_YEAR
 from bookwell.domain.wall_time import ZONE_DATA_VERSION
 from bookwell.settings import Settings
 from bookwell.storage.database import Database
-from bookwell.usecases import catalog
 from bookwell.usecases.rederivation import Moved, rederive
 from bookwell.usecases.weeks import WeekSeen, see_week
 
@@ -66,7 +63,7 @@ def show_week(
 
     async def see(database: Database) -> list[WeekSeen]:
         seen = []
-        for call in await _calls(database, brand):
+        for call in await brand_calls(database, brand):
             try:
                 seen.append(await see_week(database, call, provider_id, monday=week))
             except NotFound:
@@ -110,7 +107,7 @@ def rederive_slots(
     told = _Told(is_trial=dry_run)
 
     async def work(database: Database) -> None:
-        calls = await _calls(database, brand)
+        calls = await brand_calls(database, brand)
         strangers = []
         for call in calls:
             moves = rederive(
@@ -160,15 +157,3 @@ class _Told:
             f"{done} anew with zone data {ZONE_DATA_VERSION}. Providers: {self._providers}; "
             f"visits to look after: {self._visits}."
         )
-
-
-async def _calls(database: Database, brand_id: str | None) -> list[Call]:
-    """A call for the brand named, or for each brand."""
-    if brand_id is not None:
-        return [await brand_call(database, brand_id)]
-    pages = each_page(
-        lambda after_id, limit: catalog.list_brands(
-            database, only=None, after_id=after_id, limit=limit
-        )
-    )
-    return [operator_call(brand.brand_id) async for page in pages for brand in page]

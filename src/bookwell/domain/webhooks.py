@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -79,6 +80,12 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
     def is_enabled(self) -> bool:
         """Whether anything is sent there."""
         return self.disabled_at is None and self.deleted_at is None
+
+    @property
+    def host(self) -> str:
+        """Scheme, host and port of the URL; what comes after them may be a secret."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
 
 
 class EndpointFields(Struct, frozen=True, kw_only=True):

@@ -19,12 +19,13 @@ from bookwell.domain.webhooks import (
     checked_event_types,
 )
 from bookwell.gateways.outbound import Outbound
-from bookwell.storage import catalog, idempotency, journal, webhooks
+from bookwell.storage import catalog, idempotency, journal, webhook_queues, webhooks
 from bookwell.storage.database import Database
 from bookwell.storage.idempotency import Replayed
 from bookwell.storage.journal import Entry
 from bookwell.storage.statements import AnyConnection
 from bookwell.storage.told_once import hash_of
+from bookwell.storage.webhook_queues import WebhookQueue
 from bookwell.usecases.paging import Page
 
 
@@ -147,6 +148,20 @@ async def list_endpoints(
     return Page.cut(found, limit, lambda each: (each.endpoint_id,))
 
 
+async def list_queues(
+    database: Database, call: Call, *, include_deleted: bool, after_id: str | None, limit: int
+) -> Page[WebhookQueue]:
+    """As `list_endpoints`, each with what waits for it."""
+    page = await list_endpoints(
+        database, call, include_deleted=include_deleted, after_id=after_id, limit=limit
+    )
+    async with database.reading() as connection:
+        queues = await webhook_queues.of_endpoints(
+            connection, brand_id=call.brand_id, endpoints=page.items
+        )
+    return Page(items=queues, next_key=page.next_key)
+
+
 async def get_endpoint(database: Database, call: Call, endpoint_id: str) -> WebhookEndpoint:
     """The brand's endpoint, also a deleted one; NotFound otherwise."""
     async with database.reading() as connection:
@@ -177,6 +192,23 @@ async def change_endpoint(
         outbound.check(fields.url)
     if fields.event_types is not None:
         checked_event_types(fields.event_types)
+    return await _change(database, call, endpoint_id, fields, versions)
+
+
+async def set_enabled(
+    database: Database, call: Call, endpoint_id: str, *, is_enabled: bool
+) -> WebhookEndpoint:
+    """Send there again, or nothing more for now; as `change_endpoint`."""
+    return await _change(database, call, endpoint_id, EndpointFields(is_enabled=is_enabled), None)
+
+
+async def _change(
+    database: Database,
+    call: Call,
+    endpoint_id: str,
+    fields: EndpointFields,
+    versions: Sequence[int] | None,
+) -> WebhookEndpoint:
     async with database.transaction(call) as connection:
         before = await _behind_lock(connection, call, endpoint_id, versions)
         if fields.of(before) == EndpointFields().of(before):
