@@ -4,14 +4,24 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bookwell.prove.history import read_history
+from bookwell.prove import history as histories
 from commands import Said, run_to_its_end
 from conftest import serving, settings_for
 from world import World
 
 SHORT = ("--clients", "8", "--seconds", "1.5", "--seed", "7")
+
+
+def read_history(path: Path) -> histories.History:
+    """The whole run, as it was written: the world first, then an attempt in each line."""
+    world, *attempts = path.read_bytes().splitlines()
+    return histories.History(
+        world=msgspec.json.decode(world, type=histories.World),
+        attempts=[msgspec.json.decode(line, type=histories.Attempt) for line in attempts],
+    )
 
 
 def line_of(said: Said, name: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
 import psycopg
 import pytest
 
@@ -11,7 +12,7 @@ from bookwell.domain.errors import InvalidInput
 from bookwell.domain.visit_types import Terms
 from bookwell.storage import visit_types as stored
 from bookwell.storage.database import Database
-from bookwell.storage.visit_types import terms_numbered, terms_of_brand, terms_of_providers
+from bookwell.storage.visit_types import terms_of_brand, terms_of_providers
 from bookwell.usecases import visit_types
 from world import LOOP, LOOPBIO, World
 
@@ -87,18 +88,20 @@ async def test_a_provider_has_the_brands_live_types_with_what_differs(
     assert minutes_of(elsewhere) == {"theirs": 30}
 
 
-async def test_terms_are_found_by_the_number_a_visit_keeps(
+async def test_terms_are_kept_under_the_number_that_a_visit_has_of_them(
     world: World, database: Database
 ) -> None:
     await add(database, "follow_up", minutes=20)
     ((before,),) = world.sql("SELECT terms_no FROM booking.visit_type")
+
     await change(database, "follow_up", duration_minutes=45)
-    assert isinstance(before, int)
 
-    async with database.reading() as connection:
-        terms = await terms_numbered(connection, LOOP, before)
-
-    assert terms == Terms(duration_minutes=20, grid_minutes=20)
+    ((kept,),) = world.sql(
+        "SELECT to_json(t) FROM booking.terms AS t WHERE brand_id = %s AND terms_no = %s",
+        LOOP,
+        before,
+    )
+    assert msgspec.convert(kept, Terms) == Terms(duration_minutes=20, grid_minutes=20)
 
 
 @pytest.mark.parametrize(

@@ -159,11 +159,3 @@ def write_history(path: Path, history: History) -> None:
         for line in lines:
             file.write(msgspec.json.encode(line))
             file.write(b"\n")
-
-
-def read_history(path: Path) -> History:
-    """Read what `write_history` wrote. Raises OSError, and msgspec.DecodeError for other files."""
-    with path.open("rb") as file:
-        world = msgspec.json.decode(file.readline(), type=World)
-        decoder = msgspec.json.Decoder(Attempt)
-        return History(world=world, attempts=[decoder.decode(line) for line in file])

@@ -18,7 +18,6 @@ from bookwell.storage.statements import AnyConnection, as_json, statement
 _lock_visit_types = statement("lock_visit_types")
 _add_terms = statement("add_terms")
 _find_terms = statement("find_terms")
-_get_terms = statement("get_terms")
 _put_visit_type = statement("put_visit_type")
 _change_visit_type = statement("change_visit_type")
 _retire_visit_type = statement("retire_visit_type")
@@ -62,13 +61,6 @@ async def terms_of_providers(
         if row["provider_no"] is not None:
             found[row["provider_no"]][row["visit_type"]] = _terms.decode(row["terms"])
     return found
-
-
-async def terms_numbered(connection: AnyConnection, brand_id: str, terms_no: int) -> Terms:
-    """The brand's terms of that number, which something else names."""
-    row = await _get_terms.value(connection, brand_id=brand_id, terms_no=terms_no)
-    assert row is not None, "terms are never deleted"
-    return _terms.decode(row)
 
 
 async def lock(connection: AnyConnection, brand_id: str) -> None:

@@ -36,9 +36,6 @@ SELECT digest, terms_no
 FROM booking.terms
 WHERE brand_id = :brand_id AND digest = ANY (:digests::bytea[]);
 
--- name: get_terms$
-SELECT to_json(t) FROM booking.terms AS t WHERE t.brand_id = :brand_id AND t.terms_no = :terms_no;
-
 -- name: put_visit_type^
 -- A new one, or one that was retired and is back with its new terms.
 INSERT INTO booking.visit_type AS vt (brand_id, visit_type, name, terms_no)
