@@ -78,6 +78,14 @@ SELECT 'off_' || provider_no, 'loop', provider_no, '2030-06-01', '2030-06-08', '
 FROM booking.provider;
 """
 
+# What became of their reminders; every hundredth is still to be seen to.
+FILL += """
+INSERT INTO booking.reminder (
+    brand_id, visit_id, starts_at, offset_minutes, due_at, channel, template_key)
+SELECT brand_id, visit_id, starts_at, 60, starts_at, 'sms', 'soon'
+FROM booking.visit WHERE hashtext(visit_id) % 100 <> 1;
+"""
+
 WEEK = {"from_at": "2030-01-03", "until_at": "2030-01-10"}
 YEAR = {"from_at": "2030-01-01", "until_at": "2031-01-01"}
 EVER = {"from_at": FAR_PAST, "until_at": FAR_FUTURE}
@@ -432,3 +440,61 @@ async def test_a_provider_without_slots_in_a_window_costs_one_look(database: Dat
 
     assert rows_read(nodes, "slot") == 0
     assert rows_read(nodes, "visit") == 0
+
+
+# What has come due in some minutes: visits of one half hour, among all that there are.
+LOOK = {
+    "brand_id": "loop",
+    "visit_type": None,
+    "other_types": "{intake}",
+    "offset_minutes": 60,
+    "starts_given_by": "{booking.visit.created.v1,booking.visit.rescheduled.v1}",
+    "after_at": "2030-01-04 11:49Z",
+    "after_id": "",
+    "until_at": "2030-01-04 12:00Z",
+    "asked_for": "2030-01-04 12:00Z",
+    "quiet_zones": "{Europe/London}",
+    "soon_zones": "{}",
+    "row_limit": 200,
+}
+
+
+async def test_a_look_for_due_reminders_reads_the_visits_of_its_stretch_and_no_others(
+    database: Database,
+) -> None:
+    async with database.reading() as connection:
+        begin_then = await connection.fetchval(
+            "SELECT count(*) FROM booking.visit WHERE starts_at = '2030-01-04 12:00Z'"
+        )
+
+    plan = await plan_of(database, "list_visits_to_remind", LOOK)
+
+    nodes = list(nodes_of(plan))
+    found = plan["Actual Rows"]
+    assert 0 < found < begin_then < VISITS / 50, "there is something to pass over"
+    assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {
+        "visit_by_brand",
+        "reminder_once",
+        "patient_id_once",
+        "terms_no_once",
+        "event_sequence_once",
+    }
+    assert rows_read(nodes, "visit") == begin_then
+    assert rows_read(nodes, "reminder") <= begin_then
+    assert rows_read(nodes, "patient") == found
+    assert "$1" in json.dumps(nodes), "the plan is the generic one"
+
+
+async def test_a_look_while_nothing_is_due_reads_nothing(database: Database) -> None:
+    night = {
+        "after_at": "2030-01-04 01:49Z",
+        "until_at": "2030-01-04 02:00Z",
+        "asked_for": "2030-01-04 02:00Z",
+    }
+
+    plan = await plan_of(database, "list_visits_to_remind", {**LOOK, **night})
+
+    tables = ("visit", "reminder", "patient", "event")
+    assert [rows_read(list(nodes_of(plan)), table) for table in tables] == [0, 0, 0, 0]
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 10

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
@@ -14,14 +14,26 @@ from bookwell.domain.visits import CANCEL, Change, Visit, Wanted
 from bookwell.storage import reminding
 from bookwell.storage.database import Database
 from bookwell.usecases.moves import reschedule_visit
-from bookwell.usecases.reminder_rules import set_rule, set_time_zone
-from bookwell.usecases.reminders import plan_of_visit, remind_brand
+from bookwell.usecases.reminder_rules import (
+    delete_rule,
+    set_quiet_hours,
+    set_rule,
+    set_time_zone,
+)
+from bookwell.usecases.reminders import (
+    LOOK_THROUGH_EVERY,
+    plan_of_visit,
+    remind_brand,
+    remind_due,
+)
 from bookwell.usecases.visit_changes import change_visit
 from bookwell.usecases.visits import take_slot
 from world import LOOP, World
 
 CALL = Call(caller=operator("cli:tests"), brand_id=LOOP, request_id="req_reminders")
 WEEK, DAY, HOUR = 10_080, 1_440, 60
+# Longer than most looks look back.
+MISSED = timedelta(minutes=20)
 
 
 @pytest.fixture
@@ -44,10 +56,10 @@ async def book(database: Database, slot_id: str, patient_id: str = "pat_ada") ->
     return await take_slot(database, CALL, wanted)
 
 
-async def look(database: Database, *, with_messages: bool = False) -> None:
+async def look(database: Database, *, is_deep: bool = True) -> None:
     """Look through the brand's visits, as a worker does whose turn it is."""
     async with database.reading() as connection, connection.transaction():
-        while not await remind_brand(connection, LOOP, with_messages=with_messages):
+        while not await remind_brand(connection, LOOP, with_messages=False, is_deep=is_deep):
             pass
 
 
@@ -213,8 +225,9 @@ async def test_a_type_with_a_rule_of_its_own_has_no_other(world: World, database
     assert told(world, visit) == []
 
 
+@pytest.mark.parametrize("is_deep", [True, False])
 async def test_in_quiet_hours_nothing_leaves_and_nothing_is_lost(
-    world: World, database: Database
+    world: World, database: Database, *, is_deep: bool
 ) -> None:
     """A visit at seven in the morning is announced before the night."""
     await rule(database, HOUR, DAY)
@@ -229,16 +242,16 @@ async def test_in_quiet_hours_nothing_leaves_and_nothing_is_lost(
     evening = starts_at - timedelta(hours=10)  # nine o'clock
 
     seen = []
-    for minutes in range(-60 * 15, 60 * 10, 7):
+    for minutes in range(-60 * 15 + 1, 60 * 10, 5):
         clock_at(world, evening + timedelta(minutes=minutes))
-        await look(database)
+        await look(database, is_deep=is_deep)
         seen.append((minutes, len(told(world, visit))))
 
     sent = [minutes for number, (minutes, count) in enumerate(seen) if count > seen[number - 1][1]]
     # The day's waits from seven until eight in the morning; the hour's leaves before nine.
     assert [each for _, _, each in told(world, visit)] == [DAY, HOUR]
-    assert -13 * 60 <= sent[0] < -13 * 60 + 7
-    assert -15 <= sent[1] < 0
+    assert -13 * 60 <= sent[0] < -13 * 60 + 5
+    assert -15 <= sent[1] < -10
 
 
 async def test_workers_that_look_at_once_send_each_once(world: World, database: Database) -> None:
@@ -304,3 +317,117 @@ async def test_who_looked_before_a_change_sends_nothing_after_it(
 
     assert [len(told(world, visit)) for visit in visits] == [0, 0, 1]
     assert is_whole(world)
+
+
+async def turn_of(database: Database, *, looked: bool = False) -> bool:
+    """Whether the brand's visits are looked through next; `looked`: then they were."""
+    async with database.reading() as connection, connection.transaction():
+        turn = await reminding.next_brand(
+            connection, every=timedelta(0), through_every=LOOK_THROUGH_EVERY
+        )
+        assert turn is not None
+        assert turn.brand_id == LOOP
+        if looked:
+            await reminding.note_look(connection, LOOP, is_deep=turn.is_deep)
+        return turn.is_deep
+
+
+async def test_visits_are_looked_through_now_and_then_and_after_each_change_of_what_is_said(
+    world: World, database: Database
+) -> None:
+    """Most looks are for what has just come due."""
+    clock_at(world, world.at(8))
+    await rule(database, HOUR)
+    assert [await turn_of(database, looked=True) for _ in range(3)] == [True, False, False]
+
+    clock_at(world, world.at(8) + LOOK_THROUGH_EVERY / 2)
+    assert not await turn_of(database)
+    clock_at(world, world.at(8) + LOOK_THROUGH_EVERY * 1.5)
+    assert await turn_of(database, looked=True)
+    clock_at(world, world.at(7))
+    assert await turn_of(database, looked=True), "a clock that was put back"
+
+    own = await set_rule(database, CALL, visit_type="follow_up", wanted=[])
+    assert await turn_of(database, looked=True)
+    await delete_rule(database, CALL, own.rule_id)
+    assert await turn_of(database, looked=True)
+    await set_quiet_hours(database, CALL, wall_from=time(21), wall_until=time(8), is_on=True)
+    assert await turn_of(database, looked=True)
+    assert not await turn_of(database)
+
+
+async def test_a_look_that_fails_leaves_all_visits_to_be_looked_through(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rule(database, HOUR)
+    visit = await book(database, world.add_slot(world.at(12)))
+    clock_at(world, world.at(11.25))
+    settle = reminding.settle
+
+    async def fail(*_: object, **__: object) -> list[str]:
+        raise RuntimeError
+
+    monkeypatch.setattr(reminding, "settle", fail)
+    with pytest.raises(RuntimeError):
+        await remind_due(database, with_messages=False)
+    monkeypatch.setattr(reminding, "settle", settle)
+    world.sql("UPDATE booking.reminder_look SET looked_at = '-infinity'")
+    await remind_due(database, with_messages=False)
+
+    assert told(world, visit) == [(2, world.at(12), HOUR)]
+
+
+async def test_what_came_due_long_ago_waits_for_all_visits_to_be_looked_through(
+    world: World, database: Database
+) -> None:
+    await rule(database, HOUR)
+    late = await book(database, world.add_slot(world.at(12)))
+    clock_at(world, world.at(10.9))
+    slot_id = world.add_slot(world.at(12) + MISSED, provider_id="prv_both")
+    just_then = await book(database, slot_id, "pat_bob")
+    clock_at(world, world.at(11) + MISSED)
+
+    await look(database, is_deep=False)
+    assert (told(world, late), len(told(world, just_then))) == ([], 1)
+    await look(database)
+
+    assert told(world, late) == [(2, world.at(12), HOUR)]
+
+
+async def test_looks_for_what_has_just_come_due_find_whatever_is_booked_between_them(
+    world: World, database: Database
+) -> None:
+    """Also what was due a little before it was booked."""
+    await rule(database, HOUR)
+    for minutes in range(0, 20, 5):
+        clock_at(world, world.at(11) + timedelta(minutes=minutes, seconds=5))
+        await look(database, is_deep=False)
+        for number, provider_id in ((4, "prv_kim"), (0, "prv_both")):
+            starts_at = world.at(12) + timedelta(minutes=minutes - number)
+            slot_id = world.add_slot(starts_at, minutes=1, provider_id=provider_id)
+            await book(database, slot_id, "pat_bob")
+    clock_at(world, world.at(11.25) + timedelta(seconds=15))
+    await look(database, is_deep=False)
+
+    ((booked, reminded),) = world.sql(
+        "SELECT count(DISTINCT entity_id), count(*) FILTER (WHERE event_type ="
+        " 'booking.visit.reminder_due.v1') FROM booking.event WHERE event_type ~ 'visit'"
+    )
+    assert (booked, reminded) == (8, 8)
+
+
+async def test_another_provider_at_the_same_time_is_no_new_start(
+    world: World, database: Database
+) -> None:
+    """Nobody was there when it came due, and a colleague has taken over meanwhile."""
+    await rule(database, HOUR)
+    visit = await book(database, world.add_slot(world.at(12)))
+    clock_at(world, world.at(11.25))
+    slot_id = world.add_slot(world.at(12), provider_id="prv_both")
+    await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=slot_id)
+
+    plan = await plan_of_visit(database, CALL, visit.visit_id)
+    await look(database)
+
+    assert [each.state for each in plan.reminders] == ["due"]
+    assert told(world, visit) == [(3, world.at(12), HOUR)]

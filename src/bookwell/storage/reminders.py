@@ -16,6 +16,7 @@ _lock_reminder_rules = statement("lock_reminder_rules")
 _knows_visit_type = statement("knows_visit_type")
 _put_reminder_rule = statement("put_reminder_rule")
 _start_looking = statement("start_looking")
+_look_through_again = statement("look_through_again")
 _delete_reminder_rule = statement("delete_reminder_rule")
 _list_reminder_rules = statement("list_reminder_rules")
 _find_reminder_rule = statement("find_reminder_rule")
@@ -65,7 +66,9 @@ async def put_rule(
 
 
 async def delete_rule(connection: AnyConnection, rule: ReminderRule) -> None:
+    """From now on, visits of its type are reminded as all others are."""
     await _delete_reminder_rule.run(connection, brand_id=rule.brand_id, rule_id=rule.rule_id)
+    await _look_through_again.run(connection, brand_id=rule.brand_id)
 
 
 async def get_rule(connection: AnyConnection, *, brand_id: str, rule_id: str) -> ReminderRule:
@@ -108,6 +111,7 @@ async def put_quiet_hours(
         connection, brand_id=brand_id, wall_from=wall_from, wall_until=wall_until, is_on=is_on
     )
     assert row is not None, "INSERT RETURNING answers a row"
+    await _look_through_again.run(connection, brand_id=brand_id)
     return QuietHours(**row)
 
 

@@ -29,6 +29,13 @@ _STARTS_GIVEN_BY = [
 SETTLED_MAX = 100
 
 
+class Turn(NamedTuple):
+    """The brand that is next; with `is_deep`, all its visits are to be looked through."""
+
+    brand_id: str
+    is_deep: bool
+
+
 class Window(NamedTuple):
     """Which visits to look at: by their start, and by where their patients are.
 
@@ -77,14 +84,17 @@ class Settled(Struct, frozen=True, kw_only=True):
     next_attempt_at: datetime | None
 
 
-async def next_brand(connection: AnyConnection, *, every: timedelta) -> str | None:
-    """Lock a brand whose visits nobody has looked through for that long."""
-    row = await _next_brand_to_remind.row(connection, every=every)
-    return row["brand_id"] if row else None
+async def next_brand(
+    connection: AnyConnection, *, every: timedelta, through_every: timedelta
+) -> Turn | None:
+    """Lock a brand whose visits nobody has looked at for `every`."""
+    row = await _next_brand_to_remind.row(connection, every=every, through_every=through_every)
+    return Turn(**row) if row else None
 
 
-async def note_look(connection: AnyConnection, brand_id: str) -> None:
-    await _note_look.run(connection, brand_id=brand_id)
+async def note_look(connection: AnyConnection, brand_id: str, *, is_deep: bool) -> None:
+    """With `is_deep`, all of the brand's visits were looked through."""
+    await _note_look.run(connection, brand_id=brand_id, is_deep=is_deep)
 
 
 async def zones_of(connection: AnyConnection, brand_id: str) -> set[str]:
@@ -100,11 +110,15 @@ async def list_candidates(
     window: Window,
     *,
     other_types: Collection[str],
-    after: tuple[datetime, str],
+    after: tuple[datetime, str] | None,
     row_limit: int,
 ) -> list[Candidate]:
-    """Visits of the rule whose reminder may be due, by start; `other_types` have their own."""
-    after_at, after_id = after
+    """Visits of the rule whose reminder may be due, by start; `other_types` have their own.
+
+    `after` is the start and the id of the last one found before, if any.
+    """
+    # No id is empty, so this is what begins at from_at or later.
+    after_at, after_id = after or (window.from_at, "")
     rows = await _list_visits_to_remind.rows(
         connection,
         brand_id=rule.brand_id,
@@ -112,7 +126,6 @@ async def list_candidates(
         other_types=list(other_types),
         offset_minutes=reminder.offset_minutes,
         starts_given_by=_STARTS_GIVEN_BY,
-        from_at=window.from_at,
         until_at=window.until_at,
         asked_for=window.asked_for,
         quiet_zones=list(window.quiet_zones),

@@ -11,6 +11,7 @@ from bookwell.domain.errors import InvalidInput
 from bookwell.domain.quiet_hours import QuietHours
 from bookwell.domain.reminders import (
     EARLY,
+    GRACE,
     Because,
     Occasion,
     Reminder,
@@ -22,13 +23,23 @@ from bookwell.domain.visits import Visit, VisitStatus
 from bookwell.domain.wall_time import DAY, zone_named
 from bookwell.storage import journal, reminders, reminding, visits
 from bookwell.storage.database import Database
-from bookwell.storage.reminding import Candidate, Settled, Settling, Window
+from bookwell.storage.reminding import Candidate, Settled, Settling, Turn, Window
 from bookwell.storage.statements import AnyConnection
-from bookwell.usecases.paging import FAR_PAST
 
-# How often a brand's visits are looked through, by all workers together: a reminder is so late at
-# most while all is well.
+# How often somebody looks for what has just come due in a brand: a reminder is so late at most
+# while all is well.
 LOOK_EVERY = timedelta(seconds=5)
+# How often all visits are looked through whose reminder may still leave: for what could not when it
+# came due, because nobody was there, or its patient was elsewhere then.
+LOOK_THROUGH_EVERY = timedelta(minutes=5)
+# A transaction that books may be open so long.
+_SLACK = timedelta(minutes=1)
+# What has just come due: all that did since the visits were looked through, and what was due when
+# it was booked meanwhile.
+_RECENT = LOOK_THROUGH_EVERY + GRACE + _SLACK
+# When quiet hours end, or are about to begin, much comes due that was asked for at another time; so
+# long from then on all visits are looked through, also for what is booked meanwhile.
+_TURN = GRACE + _SLACK
 # What is settled in one transaction, so that nobody who cancels waits long for it.
 SETTLED_AT_ONCE = 200
 # A clock that is put forward makes a quiet night an hour longer than its times say.
@@ -76,28 +87,35 @@ async def remind_due(database: Database, *, with_messages: bool) -> None:
 
 
 async def _remind_next(database: Database, *, with_messages: bool) -> bool:
-    brand_id: str | None = None
+    turn: Turn | None = None
     try:
         async with database.reading() as connection, connection.transaction():
-            brand_id = await reminding.next_brand(connection, every=LOOK_EVERY)
-            if brand_id is None:
+            turn = await reminding.next_brand(
+                connection, every=LOOK_EVERY, through_every=LOOK_THROUGH_EVERY
+            )
+            if turn is None:
                 return False
-            if await remind_brand(connection, brand_id, with_messages=with_messages):
-                await reminding.note_look(connection, brand_id)
+            if await remind_brand(
+                connection, turn.brand_id, with_messages=with_messages, is_deep=turn.is_deep
+            ):
+                await reminding.note_look(connection, turn.brand_id, is_deep=turn.is_deep)
             return True
     except Exception:
-        if brand_id is not None:
+        if turn is not None:
             # It comes last from now on: what fails for one brand must not keep it from all others.
             async with database.reading() as connection:
-                await reminding.note_look(connection, brand_id)
+                await reminding.note_look(connection, turn.brand_id, is_deep=False)
         raise
 
 
-async def remind_brand(connection: AnyConnection, brand_id: str, *, with_messages: bool) -> bool:
+async def remind_brand(
+    connection: AnyConnection, brand_id: str, *, with_messages: bool, is_deep: bool = True
+) -> bool:
     """Settle the brand's reminders that are due, in the caller's transaction.
 
-    Returns False once `SETTLED_AT_ONCE` are settled: then there may be more. The nearest ones are
-    settled first, so that of several that are due only one is sent.
+    With `is_deep`, of all visits whose reminder may still leave, and else of those whose reminder
+    has just come due. Returns False once `SETTLED_AT_ONCE` are settled: then there may be more.
+    The nearest ones are settled first, so that of several that are due only one is sent.
     """
     rules = await reminders.list_rules(
         connection, brand_id=brand_id, after_id="", row_limit=_RULES_MAX
@@ -105,7 +123,7 @@ async def remind_brand(connection: AnyConnection, brand_id: str, *, with_message
     if not any(rule.reminders for rule in rules):
         return True
     own_types = [rule.visit_type for rule in rules if rule.visit_type is not None]
-    look = await _Look.begin(connection, brand_id, with_messages=with_messages)
+    look = await _Look.begin(connection, brand_id, with_messages=with_messages, is_deep=is_deep)
     for rule in rules:
         others = own_types if rule.visit_type is None else []
         for reminder in rule.reminders:
@@ -125,6 +143,7 @@ class _Look:
         zones: Mapping[str, ZoneInfo],
         *,
         with_messages: bool,
+        is_deep: bool,
     ) -> None:
         self._connection = connection
         self._now = now
@@ -133,29 +152,40 @@ class _Look:
         self._with_messages = with_messages
         self._left = SETTLED_AT_ONCE
         self._quiet_zones = self._quiet_at(now)
-        self._soon_zones = self._quiet_at(now + EARLY)
+        self._is_deep = is_deep or any(self._has_turned(zone) for zone in zones.values())
+        self._soon_zones = (
+            sorted(self._quiet_at(now + EARLY) - self._quiet_zones) if self._is_deep else []
+        )
 
     @classmethod
     async def begin(
-        cls, connection: AnyConnection, brand_id: str, *, with_messages: bool
+        cls, connection: AnyConnection, brand_id: str, *, with_messages: bool, is_deep: bool
     ) -> "_Look":
         quiet = await reminders.quiet_hours_of(connection, brand_id)
-        zones = {name: zone_of(name) for name in await reminding.zones_of(connection, brand_id)}
+        names = await reminding.zones_of(connection, brand_id) if quiet.is_on else ()
+        zones = {name: zone_of(name) for name in names}
         now = await journal.now(connection)
-        return cls(connection, now, quiet, zones, with_messages=with_messages)
+        return cls(connection, now, quiet, zones, with_messages=with_messages, is_deep=is_deep)
 
-    def _quiet_at(self, instant: datetime) -> list[str]:
-        if not self._quiet.is_on:
-            return []
-        return [name for name, zone in self._zones.items() if self._quiet.around(instant, zone)]
+    def _quiet_at(self, instant: datetime) -> set[str]:
+        return {name for name, zone in self._zones.items() if self._quiet.around(instant, zone)}
+
+    def _has_turned(self, zone: ZoneInfo) -> bool:
+        """Whether quiet hours have just ended there, or what cannot wait has just come due."""
+        return any(
+            self._now - _TURN < instant <= self._now
+            for stretch in self._quiet.near(self._now, zone)
+            for instant in (stretch.ends_at, stretch.starts_at - EARLY)
+        )
 
     def _window(self, offset: timedelta) -> Window:
+        back = min(offset / 2, DAY)
         ahead = _LONGEST_STRETCH + EARLY if self._soon_zones else timedelta(0)
         return Window(
-            from_at=self._now + offset - min(offset / 2, DAY),
+            from_at=self._now + offset - (back if self._is_deep else min(back, _RECENT)),
             until_at=self._now + offset + ahead,
             asked_for=self._now + offset,
-            quiet_zones=self._quiet_zones,
+            quiet_zones=sorted(self._quiet_zones),
             soon_zones=self._soon_zones,
         )
 
@@ -163,7 +193,7 @@ class _Look:
         self, rule: ReminderRule, reminder: Reminder, *, other_types: Sequence[str]
     ) -> bool:
         """Settle this reminder of all visits; False where there may be more than one look does."""
-        after = (FAR_PAST, "")
+        after: tuple[datetime, str] | None = None
         while True:
             found = await reminding.list_candidates(
                 self._connection,

@@ -39,10 +39,12 @@ CREATE TABLE booking.quiet_hours (
     CONSTRAINT quiet_hours_end_elsewhere CHECK (wall_from <> wall_until)
 );
 
--- When a brand's visits were last looked through, by the machine's own clock: workers take turns.
+-- When a brand's visits were last looked at, by the machine's own clock, because workers take turns;
+-- and when all of them were looked through, and not only those whose reminder has just come due.
 CREATE TABLE booking.reminder_look (
-    brand_id   text COLLATE "C" NOT NULL,
-    looked_at  timestamptz NOT NULL DEFAULT '-infinity',
+    brand_id           text COLLATE "C" NOT NULL,
+    looked_at          timestamptz NOT NULL DEFAULT '-infinity',
+    looked_through_at  timestamptz NOT NULL DEFAULT '-infinity',
     CONSTRAINT reminder_look_once PRIMARY KEY (brand_id),
     CONSTRAINT reminder_look_brand_exists FOREIGN KEY (brand_id) REFERENCES booking.brand
 );

@@ -18,8 +18,12 @@ SET reminders = excluded.reminders, updated_at = booking.now(), version = r.vers
 RETURNING rule_id, brand_id, visit_type, reminders, created_at, updated_at, version;
 
 -- name: start_looking!
+-- Or, where somebody looks already, have all visits looked through next.
 INSERT INTO booking.reminder_look (brand_id) VALUES (:brand_id)
-ON CONFLICT ON CONSTRAINT reminder_look_once DO NOTHING;
+ON CONFLICT ON CONSTRAINT reminder_look_once DO UPDATE SET looked_through_at = '-infinity';
+
+-- name: look_through_again!
+UPDATE booking.reminder_look SET looked_through_at = '-infinity' WHERE brand_id = :brand_id;
 
 -- name: delete_reminder_rule!
 DELETE FROM booking.reminder_rule WHERE brand_id = :brand_id AND rule_id = :rule_id;
