@@ -1,17 +1,20 @@
 """Posts to addresses that others chose: where they may go, and what of an answer counts."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bookwell.domain.errors import InvalidInput
 from bookwell.gateways.addresses import is_public
-from bookwell.gateways.dialing import OutboundFailed
+from bookwell.gateways.dialing import LOOKUPS_AT_ONCE, OutboundFailed
 from bookwell.gateways.outbound import Outbound, check_url
 from receivers import (
     Answer,
@@ -323,6 +326,34 @@ async def test_a_name_server_that_hangs_holds_up_no_other_receiver(receiver: Rec
         await slow
     await outbound.close()
     assert failure.value.cause == "timeout"
+
+
+async def test_a_name_that_nobody_answers_for_holds_up_itself_however_often_it_is_asked_for(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, **kind: int) -> list[Any]:
+        if host == "silent.example":
+            is_over.wait()
+            raise OSError
+        return look_up(host, port, **kind)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with posting(allow_loopback=True, attempt_seconds=30.0) as outbound:
+        silent = [
+            asyncio.ensure_future(post(outbound, f"https://silent.example/{number}"))
+            for number in range(LOOKUPS_AT_ONCE + 8)
+        ]
+        await asyncio.sleep(0)
+        try:
+            assert await post(outbound, receiver.url) == 200
+        finally:
+            is_over.set()
+        failures = await asyncio.gather(*silent, return_exceptions=True)
+
+    assert {type(each) for each in failures} == {OutboundFailed}
 
 
 async def test_the_environments_proxy_is_not_asked(

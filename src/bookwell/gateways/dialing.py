@@ -15,6 +15,7 @@ from typing import Any
 import httpcore
 
 from bookwell.gateways.addresses import is_loopback, is_public
+from bookwell.gateways.single_flight import SingleFlight
 
 CONNECT_SECONDS = 5.0
 # Of a name with more addresses the first few are tried.
@@ -45,15 +46,30 @@ class HungUpWhileIdle(OutboundFailed):
 
 
 class Lookups:
-    """The system's resolver, in threads of its own: the loop's few threads serve others too."""
+    """The system's resolver, in threads of its own: the loop's few threads serve others too.
+
+    One looks up a name for all who ask for it meanwhile, and goes on when they have given up: the
+    system has no way to stop it.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
+        self._flights = SingleFlight[tuple[str, int], Sequence[str] | OSError | UnicodeError]()
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, _addresses_of, host, port
-        )
+        found = await self._flights.share((host, port), lambda: self._look_up(host, port))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def _look_up(self, host: str, port: int) -> Sequence[str] | OSError | UnicodeError:
+        # What went wrong is returned, because there may be nobody left to raise it to.
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._threads, _addresses_of, host, port
+            )
+        except (OSError, UnicodeError) as error:
+            return error
         return [str(sockaddr[0]) for *_, sockaddr in found]
 
     def close(self) -> None:

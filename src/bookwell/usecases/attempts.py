@@ -24,6 +24,7 @@ from bookwell.gateways.outbound import INTERRUPTED, Answer, Outbound
 from bookwell.storage import deliveries
 from bookwell.storage.database import Database
 from bookwell.storage.deliveries import Outcome, Sending
+from bookwell.storage.webhooks import NO_SUCH_ENDPOINT
 
 # The type of an event that stands in no log: somebody wanted to see whether it arrives.
 TEST_EVENT_TYPE = "booking.webhook_endpoint.test.v1"
@@ -127,7 +128,7 @@ async def attempt_test(
             event_type=event.event_type,
         )
     if delivery_no is None:
-        raise NotFound
+        raise NotFound(NO_SUCH_ENDPOINT)
     body = written(event, endpoint.format)
     message = Message(event.event_id, event.event_type, 1, endpoint.format, body)
     result = await _post(outbound, endpoint.url, message, secrets)
