@@ -61,7 +61,7 @@ def keep_reminders_short(chores: Chores, database: Database, *, kept_for: timede
             brand_ids = await reminder_retention.list_old(connection, kept_for=kept_for)
         for brand_id in brand_ids:
             gone = reminder_retention.SWEEP_ROWS_MAX
-            while gone == reminder_retention.SWEEP_ROWS_MAX:
+            while gone >= reminder_retention.SWEEP_ROWS_MAX:
                 async with database.reading() as connection:
                     gone = await reminder_retention.sweep(
                         connection, brand_id=brand_id, kept_for=kept_for

@@ -17,6 +17,7 @@ import pytest
 
 from bookwell.storage.database import Database
 from bookwell.storage.statements import STATEMENTS
+from plans import nodes_of, rows_read
 
 PROVIDERS, SLOTS_OF_ONE, VISITS, PATIENTS = 1_000, 100, 30_000, 2_000
 # As the door asks: one more than a page has.
@@ -215,22 +216,6 @@ def _literal(value: object) -> str:
     if value is None:
         return "NULL"
     return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes_of(child)
-
-
-def rows_read(nodes: list[dict[str, Any]], table: str) -> float:
-    """The rows of this table that were looked at, also those that a filter then dropped."""
-    read: float = sum(
-        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
-        for node in nodes
-        if node.get("Relation Name") == table
-    )
-    return read
 
 
 @pytest.mark.parametrize("what", SEARCHES)

@@ -1,6 +1,7 @@
 """Reminders are forgotten so long after their start, and never while they keep one from repeating."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -15,16 +16,29 @@ from bookwell.domain.visits import Wanted
 from bookwell.reminding import keep_reminders_short
 from bookwell.storage import reminder_retention
 from bookwell.storage.database import Database
+from bookwell.storage.statements import STATEMENTS
 from bookwell.usecases.moves import reschedule_visit
 from bookwell.usecases.reminder_rules import set_rule
 from bookwell.usecases.reminders import remind_brand
 from bookwell.usecases.visits import take_slot
+from plans import nodes_of, rows_read
 from world import LOOP, LOOPBIO, World
 
 CALL = Call(caller=operator("cli:tests"), brand_id=LOOP, request_id="req_retention")
 DAYS = timedelta(days=90)
 OLD, YOUNG = 91, 89
 PATIENCE_SECONDS = 30
+
+# 500 reminders that may go, among 20,000.
+MANY = f"""
+INSERT INTO booking.reminder (
+    brand_id, visit_id, starts_at, offset_minutes, due_at, channel, template_key)
+SELECT 'loop', 'vis_' || n, now() - CASE WHEN n % 40 = 0 THEN {OLD} ELSE {YOUNG} END
+       * interval '1 day' - n * interval '1 second', 60, now(), 'sms', 'soon'
+FROM generate_series(1, 20000) AS n;
+INSERT INTO booking.message (brand_id, visit_id, starts_at, offset_minutes, status, settled_at)
+SELECT brand_id, visit_id, starts_at, offset_minutes, 'sent', now() FROM booking.reminder;
+"""  # noqa: S608 - our own numbers
 
 
 @pytest.fixture
@@ -132,6 +146,27 @@ async def test_only_brands_with_something_too_old_are_looked_at(
 
     async with database.reading() as connection:
         assert await reminder_retention.list_old(connection, kept_for=DAYS) == [LOOPBIO]
+
+
+async def test_a_step_reads_what_goes_and_not_what_stays(world: World, database: Database) -> None:
+    world.sql("SET session_replication_role = replica; " + MANY)
+    world.sql("ANALYZE booking.reminder, booking.message")
+    sweeping = STATEMENTS["sweep_reminders"]
+    given = {"brand_id": LOOP, "kept_for": "90 days", "row_limit": 100}
+    said = ", ".join(f"'{given[each]}'" for each in sweeping.parameters)
+
+    async with database.reading() as connection, connection.transaction():
+        await connection.execute(f"PREPARE sweeping AS {sweeping.sql}")
+        told = await connection.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE sweeping ({said})"
+        )
+        await connection.execute("DEALLOCATE sweeping")
+
+    nodes = list(nodes_of(json.loads(told)[0]["Plan"]))
+    assert [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"] == []
+    assert rows_read(nodes, "reminder") == 3 * 100, "found, read, and deleted"
+    assert rows_read(nodes, "message") == 100
+    assert ages(world).count(OLD) == 400
 
 
 async def test_nothing_is_told_again_because_a_reminder_was_forgotten(

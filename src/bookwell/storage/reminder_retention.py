@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bookwell.storage.statements import AnyConnection, statement
 
-# One step deletes this many at most, so that it never keeps its locks for long.
+# One step deletes about this many, so that it never keeps its locks for long.
 SWEEP_ROWS_MAX = 500
 
 _list_old_reminders = statement("list_old_reminders")
@@ -25,7 +25,7 @@ async def sweep(connection: AnyConnection, *, brand_id: str, kept_for: timedelta
     """Delete the brand's oldest reminders with their messages; returns how many reminders went.
 
     Stops before the first one whose start is not so long past; `kept_for` is not negative. Where
-    SWEEP_ROWS_MAX went, there may be more.
+    SWEEP_ROWS_MAX went, or some more of the same starts, there may be more.
     """
     assert kept_for >= timedelta(0), "what is to come is needed"
     count: int = await _sweep_reminders.value(
