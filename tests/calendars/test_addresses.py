@@ -270,17 +270,28 @@ def test_what_has_not_changed_is_not_sent_again(clinic: Clinic) -> None:
     feed = feed_of(clinic, provider_id=provider_id)
     tag = fetched(clinic, feed).headers["ETag"]
 
-    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+    for known in (tag, f"W/{tag}", f'"other", {tag}', f'"a,b",W/{tag} , "c"', "*"):
         same = fetched(clinic, feed, If_None_Match=known)
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["ETag"] == tag
         assert same.headers["Cache-Control"] == "private, max-age=60"
-    for unknown in ('"other"', tag.strip('"'), "", "W/", ",,"):
+    for unknown in ('"other"', tag.strip('"'), "", "W/", ",,", "W/*", '"other", *', f"x{tag}"):
         assert fetched(clinic, feed, If_None_Match=unknown).status_code == 200
     ok(clinic.post(f"/v1/visits/{visit['id']}/cancel"))
     changed = fetched(clinic, feed, If_None_Match=tag)
     assert changed.status_code == 200
     assert changed.headers["ETag"] != tag
+
+
+def test_a_list_of_known_tags_may_stand_in_several_lines(clinic: Clinic) -> None:
+    path = path_of(feed_of(clinic, provider_id=clinic.provider()))
+    tag = clinic.http.get(path).headers["ETag"]
+
+    for tags in ([tag, '"other"'], ['"other"', tag]):
+        answer = clinic.http.get(path, headers=[("If-None-Match", each) for each in tags])
+        assert answer.status_code == 304
+    others = [("If-None-Match", '"one"'), ("If-None-Match", '"other"')]
+    assert clinic.http.get(path, headers=others).status_code == 200
 
 
 def test_a_calendar_is_the_same_file_a_while_later(clinic: Clinic) -> None:
@@ -310,6 +321,9 @@ def test_head_says_what_get_says_and_sends_nothing(clinic: Clinic) -> None:
     assert (head.status_code, head.content) == (200, b"")
     for name in ("ETag", "Content-Type", "Content-Length", "Cache-Control"):
         assert head.headers[name] == got.headers[name]
+    same = clinic.http.head(path_of(feed), headers={"If-None-Match": got.headers["ETag"]})
+    assert (same.status_code, same.headers["ETag"]) == (304, got.headers["ETag"])
+    assert clinic.http.head(f"/calendars/{'B' * 43}.ics").status_code == 404
 
 
 HOSTILE = [

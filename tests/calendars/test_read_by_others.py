@@ -3,6 +3,7 @@
 Around clock changes, over whole days, with names that try to break out of their line.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,6 +148,7 @@ HOSTILE = [
     "診療所" * 60,
     "👩🏽‍⚕️🏥" * 30,
     "x" * 200,
+    "\u06a9\u0644\u06cc\u0646\u06cc\u06a9 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
 ]
 
 
@@ -164,13 +166,43 @@ def test_a_name_stays_on_its_line_whatever_it_says(clinic: Clinic, khal: Khal, n
     assert by_icalendar(content) == [expected]
     assert khal.takes(content, day=expected.starts_at) == [expected]
     calendar = icalendar.Calendar.from_ical(content)
-    assert calendar["NAME"] == calendar["X-WR-CALNAME"] == on_one_line(name)
+    for property_name in ("NAME", "X-WR-CALNAME"):
+        assert unescaped(lines_of(content)[property_name]) == on_one_line(name)
     (event,) = calendar.subcomponents
     assert {*event} == {
         *("UID", "DTSTAMP", "CREATED", "LAST-MODIFIED", "SEQUENCE", "DTSTART", "DTEND"),
         *("STATUS", "SUMMARY", "CLASS", "TRANSP"),
     }
     assert_well_formed(content)
+
+
+@pytest.mark.parametrize("name", [r"Praxis\Nord", r"a\nb\\Nc, \;d\,", "\\"])
+def test_a_backslash_is_a_backslash_whatever_follows_it(clinic: Clinic, name: str) -> None:
+    """Read by the RFC alone: the icalendar library takes `\\\\N` for the end of a line."""
+    visit = clinic.visit()
+    clinic.world.sql("UPDATE booking.brand SET name = %s WHERE brand_id = %s", name, LOOP)
+    try:
+        content = clinic.get(f"/v1/visits/{visit['id']}/calendar.ics").content
+    finally:
+        clinic.world.sql("UPDATE booking.brand SET name = 'Loop' WHERE brand_id = %s", LOOP)
+
+    (summary,) = re.findall(rb"\r\nSUMMARY:(.*)\r\n", content)
+    assert unescaped(summary.decode()) == f"Visit ({name})"
+    assert unescaped(lines_of(content)["NAME"]) == name
+
+
+def lines_of(content: bytes) -> dict[str, str]:
+    """The calendar's own properties as they are written, unfolded (RFC 5545 section 3.1)."""
+    unfolded = content.replace(b"\r\n ", b"").decode().split("\r\n")
+    head = unfolded[: unfolded.index("BEGIN:VEVENT")]
+    return {line.partition(":")[0]: line.partition(":")[2] for line in head}
+
+
+def unescaped(text: str) -> str:
+    """What a TEXT says (RFC 5545 section 3.3.11), which has to be escaped as it should."""
+    escaped = re.compile(r"\\[\\;,]|\\[nN]|[^\\;,]")
+    assert "".join(escaped.findall(text)) == text
+    return escaped.sub(lambda each: "\n" if each[0][1:] in ("n", "N") else each[0][-1], text)
 
 
 def assert_well_formed(content: bytes) -> None:
@@ -181,7 +213,7 @@ def assert_well_formed(content: bytes) -> None:
     for line in lines:
         assert len(line) <= 75, line
         text = line.decode()
-        assert text.isprintable() or all(each in "\u200d\ufe0f" for each in unprintable(text))
+        assert text.isprintable() or all(each in "\u200c\u200d\ufe0f" for each in unprintable(text))
 
 
 def unprintable(text: str) -> list[str]:
@@ -191,3 +223,24 @@ def unprintable(text: str) -> list[str]:
 def test_a_name_of_one_line_is_left_as_it_is() -> None:
     assert on_one_line("Praxis für Alle, Nr. 1") == "Praxis für Alle, Nr. 1"
     assert on_one_line("a\r\n\r\nb\t c") == "a b c"
+
+
+@pytest.mark.parametrize(
+    "name", ["\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\u2695\ufe0f"]
+)
+def test_what_joins_letters_and_emoji_stays_between_them(name: str) -> None:
+    assert on_one_line(name) == name
+
+
+@pytest.mark.parametrize("khal", ["Europe/Berlin"], indirect=True)
+def test_a_calendar_in_which_nothing_stands_is_a_whole_file_too(clinic: Clinic, khal: Khal) -> None:
+    """With one component, which RFC 5545 section 3.6 wants of each."""
+    feed = feed_of(clinic, provider_id=clinic.provider())
+
+    content = fetched(clinic, feed).content
+
+    calendar = icalendar.Calendar.from_ical(content)
+    assert [each.name for each in calendar.subcomponents] == ["VTIMEZONE"]
+    assert calendar.walk("VTIMEZONE")[0]["TZID"] == "Etc/UTC"
+    assert by_icalendar(content) == khal.takes(content, day=datetime.now(UTC)) == []
+    assert_well_formed(content)

@@ -122,9 +122,15 @@ def entry_of(visit: Visit) -> CalendarEntry:
 
 def on_one_line(text: str) -> str:
     """The text without what could break a line in any client, or turn the writing around."""
-    shown = "".join(" " if unicodedata.category(each) in _UNSHOWN else each for each in text)
+    shown = "".join(" " if _is_unshown(each) else each for each in text)
     return " ".join(shown.split())
+
+
+def _is_unshown(character: str) -> bool:
+    return character not in _JOINERS and unicodedata.category(character) in _UNSHOWN
 
 
 # Control and format characters, line and paragraph separators.
 _UNSHOWN = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# Two of those are how Persian and the languages of India are written, and emoji put together.
+_JOINERS = frozenset({"\u200c", "\u200d"})

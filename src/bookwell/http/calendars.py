@@ -35,6 +35,8 @@ from bookwell.usecases.calendars import FeedAddress
 SCOPE = "manage:visits"
 TAG = "calendars"
 
+# An entity tag, weak or not, as RFC 9110 section 8.8.3 writes it; a comma may stand in it.
+_TAG = re.compile(r'(?:^|(?<=[, \t]))(?:W/)?("[^"]*")(?=[ \t]*(?:,|$))')
 _FILE = re.compile(r"([A-Za-z0-9_-]{43})\.ics")
 # A client may look at its own copy for a minute. The address is a secret, so nobody is to name it
 # to others, or to list it.
@@ -267,8 +269,9 @@ def _bearer_of(request: AnyRequest) -> str:
 
 def _is_known(request: AnyRequest, tag: str) -> bool:
     """Whether If-None-Match names this tag (RFC 9110 section 13.1.2, compared weakly)."""
-    header = request.headers.get("If-None-Match", "")
-    return any(each.strip().removeprefix("W/") in ("*", tag) for each in header.split(","))
+    # A list may stand in several lines (section 5.3).
+    header = ",".join(request.headers.getall("If-None-Match", []))
+    return header.strip() == "*" or tag in _TAG.findall(header)
 
 
 ROUTES = [

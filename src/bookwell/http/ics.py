@@ -1,4 +1,4 @@
-"""Calendars as files (RFC 5545, RFC 7986), written by the icalendar library and nobody else.
+"""Calendars as files (RFC 5545, RFC 7986), written by the icalendar library.
 
 They have no METHOD: a file with METHOD:PUBLISH would need an ORGANIZER (RFC 5546 section 3.2.1),
 and that is an address of somebody. Without METHOD, DTSTAMP is when the entry last changed (RFC 5545
@@ -7,7 +7,8 @@ section 3.8.7.2), so the same calendar is the same file however often it is writ
 
 import asyncio
 import hashlib
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -31,7 +32,7 @@ PRODID = "-//bookwell//bookwell//EN"
 UID_DOMAIN = "bookwell"
 IS_CUT = "The earliest entries of this calendar are left out, because there are too many."
 # Raised whenever the same calendar is written in another way, so that its ETag is another.
-_EDITION: Final = 1
+_EDITION: Final = 2
 
 _TITLES = {
     EntryKind.VISIT: "Visit",
@@ -44,7 +45,19 @@ _KEPT_MAX = 16_384
 # After so many entries, whoever else waits for this worker has a turn.
 _SLICE = 20
 
+_ESCAPED = re.compile(r"[\\;,]")
 _END = b"END:VCALENDAR\r\n"
+
+
+class _Text(icalendar.vText):
+    """A TEXT of one line, escaped by RFC 5545 section 3.3.11.
+
+    The library does not escape what it does not know to be TEXT, such as NAME, and takes a
+    backslash before an N for the end of a line.
+    """
+
+    def to_ical(self) -> bytes:
+        return _ESCAPED.sub(r"\\\g<0>", self).encode()
 
 
 def etag_of(calendar: Calendar, join_url: str | None) -> str:
@@ -74,10 +87,10 @@ def _head(calendar: Calendar) -> icalendar.Calendar:
     head.add("PRODID", PRODID)
     head.add("VERSION", "2.0")
     head.add("CALSCALE", "GREGORIAN")
-    head.add("NAME", name)
-    head.add("X-WR-CALNAME", name)
+    head.add("NAME", _Text(name))
+    head.add("X-WR-CALNAME", _Text(name))
     if calendar.is_cut:
-        head.add("DESCRIPTION", IS_CUT)
+        head.add("DESCRIPTION", _Text(IS_CUT))
     head.add(
         "REFRESH-INTERVAL",
         icalendar.vDuration(REFRESH_INTERVAL),
@@ -85,7 +98,25 @@ def _head(calendar: Calendar) -> icalendar.Calendar:
     )
     # What Outlook knows it by.
     head.add("X-PUBLISHED-TTL", icalendar.vDuration(REFRESH_INTERVAL))
+    if not calendar.entries:
+        head.add_component(_utc())
     return head
+
+
+def _utc() -> icalendar.Timezone:
+    """The zone that all times here are in, for a calendar in which nothing else stands.
+
+    RFC 5545 section 3.6 wants one component at least, and some readers refuse a file without.
+    """
+    zone = icalendar.Timezone()
+    zone.add("TZID", "Etc/UTC")
+    observance = icalendar.TimezoneStandard()
+    observance.add("DTSTART", datetime(1970, 1, 1))  # noqa: DTZ001 - local time, as the RFC has it
+    observance.add("TZOFFSETFROM", timedelta(0))
+    observance.add("TZOFFSETTO", timedelta(0))
+    observance.add("TZNAME", "UTC")
+    zone.add_component(observance)
+    return zone
 
 
 @lru_cache(maxsize=_KEPT_MAX)
@@ -100,16 +131,16 @@ def _event(entry: CalendarEntry, brand_name: str, join_url: str | None) -> bytes
     event.add("DTSTART", _second(entry.starts_at))
     event.add("DTEND", _second(entry.ends_at))
     event.add("STATUS", status)
-    event.add("SUMMARY", f"{_TITLES[entry.kind]} ({on_one_line(brand_name)})")
+    event.add("SUMMARY", _Text(f"{_TITLES[entry.kind]} ({on_one_line(brand_name)})"))
     event.add("CLASS", "PRIVATE")
     event.add("TRANSP", "TRANSPARENT" if status is EntryStatus.CANCELLED else "OPAQUE")
     if entry.kind is EntryKind.SESSION:
-        event.add("DESCRIPTION", f"Seats taken: {entry.seats_taken} of {entry.capacity}")
+        event.add("DESCRIPTION", _Text(f"Seats taken: {entry.seats_taken} of {entry.capacity}"))
     if entry.kind is EntryKind.VISIT and join_url and status is not EntryStatus.CANCELLED:
         link = join_url.replace("{visit_id}", entry.entry_id)
         event.add("URL", link)
         # Most calendars show this and not that.
-        event.add("DESCRIPTION", link)
+        event.add("DESCRIPTION", _Text(link))
     written: bytes = event.to_ical()
     return written
 
