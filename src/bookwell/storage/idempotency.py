@@ -26,6 +26,7 @@ _NOT_REMEMBERED = (
 )
 
 _claim_key = statement("claim_key")
+_unclaim_key = statement("unclaim_key")
 _recall_answer = statement("recall_answer")
 _remember_answer = statement("remember_answer")
 _remember_refusal = statement("remember_refusal")
@@ -100,24 +101,41 @@ async def settle_refusal(connection: AnyConnection, call: Call, refusal: Refused
         await replay(connection, call)
 
 
-async def recall(connection: AnyConnection, call: Call) -> None:
-    """Raise what this key led to before, if it did: for what no transaction can undo."""
-    if call.key is not None:
-        await _replay_if_used(connection, call)
-
-
 async def claim(connection: AnyConnection, call: Call, *, lease: timedelta) -> bool:
     """Whether this call is the one to do, for so long, what its key stands for.
 
-    For what takes too long for a transaction: a twin that is not the one looks again, by `recall`,
-    and claims again, in case the first one died of it. Without a key everybody is.
+    For what takes too long for a transaction, which at its end writes the answer and gives the
+    claim back by `unclaim`. A twin that is not the one claims again later, in case the first one
+    died of it. Without a key everybody is the one.
+
+    Raises:
+        Replayed: The key has led to an answer already; or as a refusal of then.
     """
     if call.key is None:
         return True
-    # Beside the row of the answer, which says that there is one.
-    values = {**key_values(call), "route": f"{call.key.route} under way"}
-    mine = await _claim_key.value(connection, brand_id=call.brand_id, lease=lease, **values)
+    mine = await _claim_key.value(
+        connection, lease=lease, brand_id=call.brand_id, **_values_under_way(call)
+    )
+    try:
+        # Behind the claim: the answer is written by whoever gives theirs back, and with it.
+        await _replay_if_used(connection, call)
+    except (Replayed, BookwellError):
+        if mine is not None:
+            await unclaim(connection, call)
+        raise
     return mine is not None
+
+
+async def unclaim(connection: AnyConnection, call: Call) -> None:
+    """Give the claim back, in the transaction that writes the answer."""
+    if call.key is not None:
+        await _unclaim_key.run(connection, brand_id=call.brand_id, **_values_under_way(call))
+
+
+def _values_under_way(call: Call) -> dict[str, object]:
+    """As `key_values`, of a row beside the answer's, whose being there says that there is one."""
+    assert call.key is not None, "without a key there is nothing to claim"
+    return {**key_values(call), "route": f"{call.key.route} under way"}
 
 
 async def replay(connection: AnyConnection, call: Call) -> None:

@@ -136,6 +136,7 @@ async def send_test(
     tested = await attempt_test(database, outbound, endpoint, secrets)
     result = SentTest(endpoint_id=endpoint_id, event_id=tested.event_id, attempt=tested.attempt)
     async with database.transaction(call) as connection:
+        await idempotency.unclaim(connection, call)
         await journal.record(connection, call, _tested_entry(endpoint, result), answer=result)
     return result
 
@@ -147,7 +148,7 @@ async def _test_alone(
     lease = outbound.post_takes_at_most + TEST_MARGIN
     while True:
         async with database.statement(call) as connection:
-            await idempotency.recall(connection, call)
+            is_first = await idempotency.claim(connection, call, lease=lease)
             endpoint = await webhooks.get(
                 connection, brand_id=call.brand_id, endpoint_id=endpoint_id, is_live=True
             )
@@ -156,7 +157,7 @@ async def _test_alone(
             )
             if secrets is None:
                 raise NotFound(webhooks.NO_SUCH_ENDPOINT)
-            if await idempotency.claim(connection, call, lease=lease):
+            if is_first:
                 return endpoint, secrets
         await asyncio.sleep(TWIN_LOOKS_SECONDS)
 

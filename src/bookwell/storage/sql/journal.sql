@@ -33,6 +33,10 @@ SET created_at = booking.now()
 WHERE held.created_at <= booking.now() - :lease::interval
 RETURNING outcome;
 
+-- name: unclaim_key!
+DELETE FROM booking.idempotency
+WHERE brand_id = :brand_id AND caller = :caller AND route = :route AND key = :key;
+
 -- name: recall_answer^
 SELECT fingerprint, outcome, answer
 FROM booking.idempotency
