@@ -391,6 +391,7 @@ async def test_tls_is_spoken_with_the_name_and_believed_only_from_who_is_trusted
         async with posting(["127.0.0.1"], allow_loopback=True, tls=trusting) as outbound:
             assert await post(outbound, address.format("receiver.example")) == 200
             assert await post(outbound, address.format("receiver.example")) == 200
+            assert await post(outbound, address.format("receiver.example.")) == 200
             with pytest.raises(OutboundFailed) as other_name:
                 await post(outbound, address.format("other.example"))
         async with posting(["127.0.0.1"], allow_loopback=True) as outbound:

@@ -180,7 +180,9 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                await self._writer.start_tls(ssl_context, server_hostname=server_hostname)
+                # A certificate's names, and those that TLS asks for, are without the root's dot.
+                name = server_hostname and server_hostname.removesuffix(".")
+                await self._writer.start_tls(ssl_context, server_hostname=name)
         except TimeoutError as error:
             await self.aclose()
             raise OutboundFailed("timeout") from error
