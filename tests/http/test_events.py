@@ -2,18 +2,14 @@
 
 import hashlib
 import threading
-import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
+from brand_logs import a_brand, settled, until
 from clinic import Clinic
 from envelope import invalid, ok, refused
 from world import LOOPBIO
@@ -294,70 +290,6 @@ def test_a_patient_compares_no_days(clinic: Clinic) -> None:
 def test_a_day_that_is_none_is_refused_by_name(clinic: Clinic, day: str) -> None:
     invalid(clinic.get("/v1/events/digest", day=day), "day")
     invalid(clinic.get("/v1/events/digest"), "day")
-
-
-@dataclass(frozen=True)
-class Brand:
-    """A brand of a test's own, whose log nobody else writes to."""
-
-    clinic: Clinic
-    brand_id: str
-    token: str
-
-    def insert(self, day: str) -> None:
-        """An event of noon on that day."""
-        self.clinic.world.sql(
-            "INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence,"
-            " occurred_at, data) VALUES (%s, %s, 'booking.slot.created.v1', %s, 1, %s, '{}')",
-            self.clinic.new_id("evt"),
-            self.brand_id,
-            self.clinic.new_id("slt"),
-            f"{day} 12:00Z",
-        )
-
-    def write(self, day: str, count: int) -> None:
-        """Events of that day, in the log."""
-        for _ in range(count):
-            self.insert(day)
-        settled(self.clinic)
-
-    def sweep(self, count: int) -> None:
-        """As retention would, had the oldest ones become too old."""
-        self.clinic.world.sql(
-            "WITH gone AS (DELETE FROM booking.event WHERE brand_id = %s AND position IN ("
-            " SELECT position FROM booking.event WHERE brand_id = %s ORDER BY position LIMIT %s))"
-            " UPDATE booking.event_log SET kept_from = kept_from + %s WHERE brand_id = %s",
-            self.brand_id,
-            self.brand_id,
-            count,
-            count,
-            self.brand_id,
-        )
-
-    def get(self, **query: Any) -> httpx.Response:
-        return self.clinic.get("/v1/events", token=self.token, **query)
-
-    def digest(self, day: str) -> httpx.Response:
-        return self.clinic.get("/v1/events/digest", token=self.token, day=day)
-
-
-@contextmanager
-def a_brand(clinic: Clinic) -> Iterator[Brand]:
-    brand_id = clinic.new_id("b").replace("_", "-")
-    clinic.world.sql("INSERT INTO booking.brand (brand_id, name) VALUES (%s, 'N')", brand_id)
-    yield Brand(clinic, brand_id, clinic.token("staff", "reader", brand_id=brand_id))
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def settled(clinic: Clinic) -> None:
-    """Wait until every committed event has its place."""
-    until(lambda: not clinic.world.sql("SELECT 1 FROM booking.event WHERE position IS NULL"))
 
 
 def test_a_brand_that_does_not_exist_has_no_log_to_be_misread_as_empty(clinic: Clinic) -> None:

@@ -102,6 +102,7 @@ async def list_events(
         event_types=type_,
         visit_id=visit_id,
         limit=limit,
+        field="after" if from_cursor is None else "cursor",
     )
     has_more = page.read_to < page.state.last_position
     return EventList(

@@ -19,10 +19,11 @@ async def read_events(
     event_types: Sequence[str] | None,
     visit_id: str | None,
     limit: int,
+    field: str = "after",
 ) -> LogPage:
     """The events after a place in the brand's log, or from the oldest one that is kept.
 
-    A patient sees those about themselves.
+    A patient sees those about themselves. `field` is what the caller named the place in.
 
     Raises:
         EventsGone: Some of them were too old to be kept.
@@ -43,7 +44,7 @@ async def read_events(
             # Only a log without events can be one of a brand that is none.
             await catalog.get_brand(connection, call.brand_id)
     if after is not None:
-        check_place(after, page.state)
+        check_place(after, page.state, field=field)
     return page
 
 
