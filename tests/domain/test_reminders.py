@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bookwell.domain.errors import InvalidInput
@@ -68,7 +68,7 @@ OFFSETS = st.builds(lambda minutes: timedelta(minutes=minutes), st.integers(1, O
 @st.composite
 def quiet_hours(draw: st.DrawFn) -> QuietHours:
     begins = draw(st.integers(0, 24 * 60 - 1))
-    length = draw(st.integers(1, QUIET_HOURS_MAX * 60))
+    length = draw(st.integers(1, QUIET_HOURS_MAX // timedelta(minutes=1)))
     ends = (begins + length) % (24 * 60)
     return QuietHours(
         brand_id="loop",
@@ -116,12 +116,18 @@ def test_quiet_hours_are_what_the_clock_shows(
 
 
 @given(STARTS, OFFSETS, OFFSETS, quiet_hours(), ZONES)
-def test_a_nearer_reminder_is_never_due_before_a_farther_one(
+@example(berlin(2, 22), HOUR, HOUR + timedelta(minutes=10), NIGHT, BERLIN)
+def test_a_nearer_reminder_is_due_before_a_farther_one_only_where_it_makes_way_for_the_night(
     starts_at: datetime, one: timedelta, two: timedelta, quiet: QuietHours, zone: ZoneInfo
 ) -> None:
     far, near = max(one, two), min(one, two)
 
-    assert due_at(starts_at, far, quiet, zone) <= due_at(starts_at, near, quiet, zone)
+    far_due, near_due = (due_at(starts_at, each, quiet, zone) for each in (far, near))
+
+    if far_due > near_due:
+        assert near_due < starts_at - near, "it makes way"
+        assert far_due == starts_at - far, "and what is asked for just before the night does not"
+        assert far_due - near_due < EARLY
 
 
 @given(STARTS, OFFSETS, quiet_hours(), ZONES, st.integers(-60, 60 * 24 * 40))
@@ -236,13 +242,28 @@ def test_a_week_ahead_waits_for_the_morning_when_workers_were_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wall_from", "wall_until"), [(time(9), time(9)), (time(4), time(3)), (time(0), time(20, 1))]
+    ("wall_from", "wall_until"),
+    [
+        (time(9), time(9)),
+        (time(4), time(3)),
+        (time(0), time(20, 1)),
+        (time(21), time(17, 0, 1)),
+        (time(21, 0, 30), time(21, 0, 10)),
+    ],
 )
 def test_quiet_hours_leave_some_of_the_day(wall_from: time, wall_until: time) -> None:
     with pytest.raises(InvalidInput) as refused:
         QuietHours(brand_id="loop", wall_from=wall_from, wall_until=wall_until).check()
 
     assert refused.value.facts["field"] == "end_time"
+
+
+@pytest.mark.parametrize(
+    ("wall_from", "wall_until"),
+    [(time(21), time(17)), (time(0), time(20)), (time(4), time(0)), (time(9), time(9, 0, 1))],
+)
+def test_quiet_hours_may_be_as_short_or_as_long_as_that(wall_from: time, wall_until: time) -> None:
+    QuietHours(brand_id="loop", wall_from=wall_from, wall_until=wall_until).check()
 
 
 def test_two_reminders_of_one_offset_are_one_too_many() -> None:

@@ -34,7 +34,7 @@ FROM booking.visit;
 INSERT INTO booking.audit (
     actor_type, actor_id, event_type, entity_type, entity_id, brand_id, request_id)
 SELECT 'system', 'tests', 'visit.created', 'visit', visit_id, 'loop', 'req' FROM booking.visit;
-INSERT INTO booking.reminder_rule (rule_id, brand_id, reminders, updated_at)
+INSERT INTO booking.reminder_rule (rule_id, brand_id, reminders, holds_since)
 VALUES ('rmr_1', 'loop', '[{{"offset_minutes": 60, "channel": "sms", "template_key": "soon"}}]',
         now() - interval '1 day');
 INSERT INTO booking.reminder_look (brand_id) VALUES ('loop');

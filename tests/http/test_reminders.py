@@ -111,6 +111,12 @@ def test_quiet_hours_are_off_until_somebody_sets_them_and_have_versions(clinic: 
     invalid(clinic.call("PUT", HOURS, {**night, "end_time": "22:00"}, token=platform), "end_time")
 
 
+@pytest.mark.parametrize("path", [RULES, HOURS])
+def test_a_brand_that_does_not_exist_has_none(clinic: Clinic, path: str) -> None:
+    read = clinic.get(path, brand_id="never", token=clinic.world.platform)
+    refused(read, 404, "not_found")
+
+
 def test_a_patient_says_their_own_time_zone_and_nobody_elses(clinic: Clinic) -> None:
     one, other = clinic.patient(), clinic.patient()
     path = f"/v1/patients/{one.patient_id}/time-zone"

@@ -196,6 +196,24 @@ async def test_a_new_rule_says_nothing_of_what_is_past(world: World, database: D
     assert skipped(world, visit) == [(HOUR, "rule_newer")]
 
 
+async def test_a_rule_that_is_deleted_has_the_others_make_up_for_nothing(
+    world: World, database: Database
+) -> None:
+    """A type that had no reminders has those of all types from now on."""
+    await rule(database, HOUR)
+    own = await set_rule(database, CALL, visit_type="follow_up", wanted=[])
+    past = await book(database, world.add_slot(world.at(12)))
+    to_come = await book(database, world.add_slot(world.at(13)), "pat_bob")
+    clock_at(world, world.at(11) + timedelta(minutes=20))
+    deleted = await delete_rule(database, CALL, own.rule_id)
+    await look(database)
+    clock_at(world, world.at(12) + timedelta(seconds=5))
+    await look(database)
+
+    assert (deleted, skipped(world, past)) == (own, [(HOUR, "rule_newer")])
+    assert (told(world, past), told(world, to_come)) == ([], [(2, world.at(13), HOUR)])
+
+
 async def test_after_an_outage_what_is_still_of_use_is_sent(
     world: World, database: Database
 ) -> None:

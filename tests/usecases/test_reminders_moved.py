@@ -188,7 +188,7 @@ async def test_each_start_is_told_once_and_its_message_taken_once_whatever_happe
 ) -> None:
     reminder = Reminder(offset_minutes=HOUR, channel="sms", template_key="soon")
     await set_rule(database, CALL, visit_type=None, wanted=[reminder])
-    world.sql("UPDATE booking.reminder_rule SET updated_at = now() - interval '1 day'")
+    world.sql("UPDATE booking.reminder_rule SET holds_since = now() - interval '1 day'")
     models = booked(world, list(sequences()))
 
     for number in range(MOVES + 2):

@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.intervals import Interval
-from bookwell.domain.wall_time import MIDNIGHT, intervals_on
+from bookwell.domain.wall_time import DAY, MIDNIGHT, intervals_on
 
 # A day needs some time in which people can be reminded at all.
-QUIET_HOURS_MAX = 20
+QUIET_HOURS_MAX = timedelta(hours=20)
 # What a brand has before it says anything: they are off, and would be a usual night.
 USUAL_FROM, USUAL_UNTIL = time(21), time(8)
 
@@ -29,11 +29,11 @@ class QuietHours(Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Raise InvalidInput unless they last from a moment to `QUIET_HOURS_MAX`."""
-        length = _minutes(self.wall_until) - _minutes(self.wall_from)
-        if length == 0 or length % (24 * 60) > QUIET_HOURS_MAX * 60:
+        length = (_since_midnight(self.wall_until) - _since_midnight(self.wall_from)) % DAY
+        if not timedelta(0) < length <= QUIET_HOURS_MAX:
             raise InvalidInput(
-                f"end_time must be another than start_time, and {QUIET_HOURS_MAX} hours later at "
-                "most.",
+                "end_time must be another than start_time, and "
+                f"{QUIET_HOURS_MAX // timedelta(hours=1)} hours later at most.",
                 field="end_time",
             )
 
@@ -62,8 +62,8 @@ class QuietHours(Struct, frozen=True, kw_only=True):
         return _joined(sorted(found))
 
 
-def _minutes(wall: time) -> int:
-    return wall.hour * 60 + wall.minute
+def _since_midnight(wall: time) -> timedelta:
+    return timedelta(hours=wall.hour, minutes=wall.minute, seconds=wall.second)
 
 
 def _joined(stretches: list[Interval]) -> list[Interval]:

@@ -41,12 +41,17 @@ class Reminder(Struct, frozen=True, kw_only=True):
 
 
 class ReminderRule(Struct, frozen=True, kw_only=True):
-    """The reminders of a visit type, nearest to the visit first; without one, of all others."""
+    """The reminders of a visit type, nearest to the visit first; without one, of all others.
+
+    `holds_since` is when it last came to hold for any visits that it did not hold for before, be it
+    because it was set or because another one was deleted.
+    """
 
     rule_id: str
     brand_id: str
     visit_type: str | None
     reminders: list[Reminder]
+    holds_since: datetime
     created_at: datetime
     updated_at: datetime
     version: int
@@ -74,7 +79,7 @@ class Because(StrEnum):
 class Occasion(NamedTuple):
     """What says when a visit's patient may be reminded.
 
-    `booked_at` is when the visit got this start, `ruled_at` when the brand said so of its type.
+    `booked_at` is when the visit got this start, `ruled_at` since when the rule holds for its type.
     """
 
     starts_at: datetime

@@ -143,6 +143,7 @@ def _rule_from(row: Record) -> ReminderRule:
         brand_id=row["brand_id"],
         visit_type=row["visit_type"],
         reminders=_reminders.decode(row["reminders"]),
+        holds_since=row["holds_since"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         version=row["version"],

@@ -18,8 +18,9 @@ from bookwell.usecases.paging import Page
 async def list_rules(
     database: Database, call: Call, *, after_id: str | None, limit: int
 ) -> Page[ReminderRule]:
-    """A page of the brand's reminder rules, by id."""
+    """A page of the brand's reminder rules, by id; NotFound where there is no such brand."""
     async with database.reading() as connection:
+        await catalog.get_brand(connection, call.brand_id)
         found = await reminders.list_rules(
             connection, brand_id=call.brand_id, after_id=after_id or "", row_limit=limit + 1
         )
@@ -80,8 +81,9 @@ async def delete_rule(
 
 
 async def get_quiet_hours(database: Database, call: Call) -> QuietHours:
-    """The brand's quiet hours; off where nobody set them."""
+    """The brand's quiet hours, off where nobody set them; NotFound where there is no such brand."""
     async with database.reading() as connection:
+        await catalog.get_brand(connection, call.brand_id)
         return await reminders.quiet_hours_of(connection, call.brand_id)
 
 

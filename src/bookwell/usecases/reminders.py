@@ -224,7 +224,7 @@ class _Look:
         occasion = Occasion(
             starts_at=candidate.starts_at,
             booked_at=candidate.booked_at,
-            ruled_at=rule.updated_at,
+            ruled_at=rule.holds_since,
             quiet=self._quiet,
             zone=self._zones.get(candidate.time_zone) or zone_of(candidate.time_zone),
         )
@@ -251,7 +251,7 @@ async def plan_of_visit(database: Database, call: Call, visit_id: str) -> Plan:
     ahead: list[Planned] = []
     if rule is not None and visit.status is VisitStatus.BOOKED:
         occasion = Occasion(
-            visit.starts_at, at["booked_at"], rule.updated_at, quiet, zone_of(at["time_zone"])
+            visit.starts_at, at["booked_at"], rule.holds_since, quiet, zone_of(at["time_zone"])
         )
         ahead = _ahead(occasion, rule.reminders, settled, now=at["now"])
     found = [*ahead, *map(_settled, settled)]

@@ -17,6 +17,8 @@ CREATE TABLE booking.reminder_rule (
     brand_id    text COLLATE "C" NOT NULL,
     visit_type  text COLLATE "C",
     reminders   jsonb NOT NULL,
+    -- What was due before then is not made up for.
+    holds_since timestamptz NOT NULL DEFAULT booking.now(),
     created_at  timestamptz NOT NULL DEFAULT booking.now(),
     updated_at  timestamptz NOT NULL DEFAULT booking.now(),
     version     integer NOT NULL DEFAULT 1,

@@ -14,8 +14,9 @@ SELECT EXISTS (
 INSERT INTO booking.reminder_rule AS r (rule_id, brand_id, visit_type, reminders)
 VALUES (:rule_id, :brand_id, :visit_type, :reminders::jsonb)
 ON CONFLICT ON CONSTRAINT reminder_rule_once DO UPDATE
-SET reminders = excluded.reminders, updated_at = booking.now(), version = r.version + 1
-RETURNING rule_id, brand_id, visit_type, reminders, created_at, updated_at, version;
+SET reminders = excluded.reminders, holds_since = booking.now(), updated_at = booking.now(),
+    version = r.version + 1
+RETURNING rule_id, brand_id, visit_type, reminders, holds_since, created_at, updated_at, version;
 
 -- name: start_looking!
 -- Or, where somebody looks already, have all visits looked through next.
@@ -26,11 +27,17 @@ ON CONFLICT ON CONSTRAINT reminder_look_once DO UPDATE SET looked_through_at = '
 UPDATE booking.reminder_look SET looked_through_at = '-infinity' WHERE brand_id = :brand_id;
 
 -- name: delete_reminder_rule!
+-- That of all others now holds for its type too, and floods nobody either with what is past.
+WITH others AS (
+    UPDATE booking.reminder_rule
+    SET holds_since = booking.now()
+    WHERE brand_id = :brand_id AND visit_type IS NULL AND rule_id <> :rule_id
+)
 DELETE FROM booking.reminder_rule WHERE brand_id = :brand_id AND rule_id = :rule_id;
 
 -- name: list_reminder_rules
 -- All of the brand's, or the one named.
-SELECT rule_id, brand_id, visit_type, reminders, created_at, updated_at, version
+SELECT rule_id, brand_id, visit_type, reminders, holds_since, created_at, updated_at, version
 FROM booking.reminder_rule
 WHERE brand_id = :brand_id
     AND rule_id = coalesce(:rule_id::text, rule_id)
@@ -40,7 +47,7 @@ LIMIT :row_limit;
 
 -- name: find_reminder_rule^
 -- The one of exactly this visit type, or of all others.
-SELECT rule_id, brand_id, visit_type, reminders, created_at, updated_at, version
+SELECT rule_id, brand_id, visit_type, reminders, holds_since, created_at, updated_at, version
 FROM booking.reminder_rule
 WHERE brand_id = :brand_id AND visit_type IS NOT DISTINCT FROM :visit_type::text;
 
