@@ -24,8 +24,10 @@ class Service:
 
 
 @contextmanager
-def serving(database_url: str, *, workers: int, log: Path) -> Iterator[Service]:
-    """Run it on a free port; it has drained when the block is left."""
+def serving(
+    database_url: str, *, workers: int, log: Path, **settings: str
+) -> Iterator[Service]:
+    """Run it on a free port, with these settings too; it has drained when the block is left."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")},
         "BOOKWELL_DATABASE_URL": database_url,
@@ -34,6 +36,7 @@ def serving(database_url: str, *, workers: int, log: Path) -> Iterator[Service]:
         "BOOKWELL_RATE_ADMIN_PER_MINUTE": "0",
         "BOOKWELL_LOG_LEVEL": "info",
         "BOOKWELL_LOG_FORMAT": "json",
+        **{f"BOOKWELL_{name.upper()}": value for name, value in settings.items()},
     }
     command = [sys.executable, "-m", "bookwell", "serve", "--port=0", f"--workers={workers}"]
     with log.open("wb") as sink:

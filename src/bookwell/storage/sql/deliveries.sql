@@ -8,13 +8,13 @@ WITH RECURSIVE waiting AS (
     -- From endpoint to endpoint by the index: what has nothing pending costs nothing.
     (SELECT endpoint_id
      FROM booking.delivery
-     WHERE status = 'pending'
+     WHERE settled_at IS NULL
      ORDER BY endpoint_id
      LIMIT 1)
     UNION ALL
     SELECT (SELECT d.endpoint_id
             FROM booking.delivery AS d
-            WHERE d.status = 'pending' AND d.endpoint_id > waiting.endpoint_id
+            WHERE d.settled_at IS NULL AND d.endpoint_id > waiting.endpoint_id
             ORDER BY d.endpoint_id
             LIMIT 1)
     FROM waiting
@@ -40,7 +40,7 @@ WITH RECURSIVE waiting AS (
         SELECT delivery_no, brand_id, endpoint_id, entity_id, attempts, leased_by, leased_until
         FROM booking.delivery
         WHERE endpoint_id = receiver.endpoint_id
-            AND status = 'pending'
+            AND settled_at IS NULL
             AND next_attempt_at <= booking.now()
             AND (leased_until IS NULL OR leased_until <= booking.now())
         ORDER BY next_attempt_at, delivery_no
@@ -228,7 +228,7 @@ WHERE has_taken AND failing_since < booking.now() - :recovered_after::interval;
 WITH later AS (
     SELECT delivery_no
     FROM booking.delivery
-    WHERE endpoint_id = :endpoint_id AND status = 'pending' AND next_attempt_at > booking.now()
+    WHERE endpoint_id = :endpoint_id AND settled_at IS NULL AND next_attempt_at > booking.now()
     ORDER BY next_attempt_at, delivery_no
     LIMIT :row_limit
     FOR UPDATE SKIP LOCKED
