@@ -77,7 +77,10 @@ class Hearing:
             self._on_found()
             while not broken.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(broken.wait(), HEARTBEAT_SECONDS)
+                    # Not asyncio.wait_for, which before Python 3.12 swallows being cancelled at the
+                    # instant the connection breaks.
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await broken.wait()
                 await connection.execute("SELECT 1")
         finally:
             self._on_lost()
