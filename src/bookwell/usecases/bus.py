@@ -36,7 +36,8 @@ EVERY_BRAND = ""
 BATCH_EVENTS = 500
 # How many are on their way together when all is well; after a failure one goes ahead alone.
 WINDOW_MAX = 256
-RELEASE_SECONDS = 2.0
+# What is asked of PostgreSQL besides publishing may fail, and takes no longer.
+ASIDE_SECONDS = 2.0
 
 _log = structlog.get_logger("bookwell.bus")
 
@@ -126,16 +127,16 @@ class Publisher:
         try:
             await self.publish_waiting()
         except NotPublished as error:
-            self._tell(error.causes)
+            await self._tell(error.causes)
             await self._release()
         except BusUnavailable as error:
-            self._tell({EVERY_BRAND: error.cause}, waiting=await self._waiting())
+            await self._tell({EVERY_BRAND: error.cause})
             # Another worker may reach the bus where this one does not.
             await self._release()
         except BookwellError as error:
-            self._tell({EVERY_BRAND: error.code})
+            await self._tell({EVERY_BRAND: error.code})
         except Exception as error:  # noqa: BLE001 - whatever it is, the next try may do better
-            self._tell({EVERY_BRAND: type(error).__name__})
+            await self._tell({EVERY_BRAND: type(error).__name__})
         else:
             if self._told_at:
                 self._told_at.clear()
@@ -198,7 +199,7 @@ class Publisher:
             await self._bus.make_stream()
         return causes[0]
 
-    def _tell(self, causes: dict[str, str], *, waiting: Sequence[str] = ()) -> None:
+    async def _tell(self, causes: dict[str, str]) -> None:
         """Log a new trouble of a brand, or of all, at once, and one that lasts once a minute."""
         now = asyncio.get_running_loop().time()
         for cause in dict.fromkeys(causes.values()):
@@ -207,7 +208,7 @@ class Publisher:
             if now - min(told_at) < TELL_SECONDS:
                 continue
             self._told_at |= {(cause, brand_id): now for brand_id in brands}
-            named = sorted(waiting if brands == [EVERY_BRAND] else brands)
+            named = await self._waiting() if brands == [EVERY_BRAND] else sorted(brands)
             _log.warning(
                 "bus_not_published",
                 cause=cause,
@@ -217,15 +218,14 @@ class Publisher:
 
     async def _waiting(self) -> list[str]:
         """The brands whose events wait, as far as PostgreSQL can be asked."""
-        try:
-            async with self._database.reading() as connection:
+        with suppress(Exception):
+            async with asyncio.timeout(ASIDE_SECONDS), self._database.reading() as connection:
                 return await bookmarks.waiting(connection)
-        except BookwellError:
-            return []
+        return []
 
     async def _release(self) -> None:
-        with suppress(BookwellError, TimeoutError):
-            async with asyncio.timeout(RELEASE_SECONDS), self._database.reading() as connection:
+        with suppress(Exception):
+            async with asyncio.timeout(ASIDE_SECONDS), self._database.reading() as connection:
                 await bookmarks.release(connection, publisher=self._name)
 
     async def _leave(self) -> None:
