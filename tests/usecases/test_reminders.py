@@ -6,13 +6,14 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from books import is_whole
+from books import count, is_whole
 from bookwell.domain.callers import Call, operator
 from bookwell.domain.errors import VersionMismatch
 from bookwell.domain.reminders import Reminder
 from bookwell.domain.visits import CANCEL, Change, Visit, Wanted
 from bookwell.storage import reminding
 from bookwell.storage.database import Database
+from bookwell.usecases import reminders as reminders_of_visits
 from bookwell.usecases.moves import reschedule_visit
 from bookwell.usecases.reminder_rules import (
     delete_rule,
@@ -270,6 +271,24 @@ async def test_in_quiet_hours_nothing_leaves_and_nothing_is_lost(
     assert [each for _, _, each in told(world, visit)] == [DAY, HOUR]
     assert -13 * 60 <= sent[0] < -13 * 60 + 5
     assert -15 <= sent[1] < -10
+
+
+async def test_one_transaction_settles_so_many_and_no_more(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reminders_of_visits, "SETTLED_AT_ONCE", 3)
+    await rule(database, HOUR, 55, 50)
+    for minutes in range(4):
+        await book(database, world.add_slot(world.at(12) + timedelta(minutes=minutes), minutes=1))
+    clock_at(world, world.at(11.25))
+
+    settled, is_through = [0], False
+    while not is_through:
+        async with database.reading() as connection, connection.transaction():
+            is_through = await remind_brand(connection, LOOP, with_messages=False)
+        settled.append(count(world, "reminder"))
+
+    assert [each - settled[number] for number, each in enumerate(settled[1:])] == [3, 3, 3, 3, 0]
 
 
 async def test_workers_that_look_at_once_send_each_once(world: World, database: Database) -> None:

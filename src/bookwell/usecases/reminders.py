@@ -114,8 +114,8 @@ async def remind_brand(
     """Settle the brand's reminders that are due, in the caller's transaction.
 
     With `is_deep`, of all visits whose reminder may still leave, and else of those whose reminder
-    has just come due. Returns False once `SETTLED_AT_ONCE` are settled: then there may be more.
-    The nearest ones are settled first, so that of several that are due only one is sent.
+    has just come due. Returns False once about `SETTLED_AT_ONCE` are settled, and there may be
+    more. The nearest ones are settled first, so that of several that are due only one is sent.
     """
     rules = await reminders.list_rules(
         connection, brand_id=brand_id, after_id="", row_limit=_RULES_MAX
@@ -194,7 +194,8 @@ class _Look:
     ) -> bool:
         """Settle this reminder of all visits; False where there may be more than one look does."""
         after: tuple[datetime, str] | None = None
-        while True:
+        # A page that is much smaller than what it may have to pass over is not worth its look.
+        while (page := self._left) > SETTLED_AT_ONCE // 4:
             found = await reminding.list_candidates(
                 self._connection,
                 rule,
@@ -202,21 +203,21 @@ class _Look:
                 self._window(reminder.offset),
                 other_types=other_types,
                 after=after,
-                row_limit=self._left,
+                row_limit=page,
             )
             settlings = [
                 each for each in (self._judged(rule, reminder, one) for one in found) if each
             ]
             if settlings:
-                await reminding.settle(
+                # Those that somebody is changing are not among them, and are passed over.
+                settled = await reminding.settle(
                     self._connection, rule, reminder, settlings, with_messages=self._with_messages
                 )
-            if len(found) < self._left:
+                self._left -= len(settled)
+            if len(found) < page:
                 return True
-            self._left -= len(settlings)
-            if self._left <= 0:
-                return False
             after = (found[-1].starts_at, found[-1].visit_id)
+        return False
 
     def _judged(
         self, rule: ReminderRule, reminder: Reminder, candidate: Candidate
