@@ -19,7 +19,7 @@ import psycopg
 
 from bench.bookings import BOOK
 from bench.client import Client
-from bench.fixture import ACTOR, FREE, TOKEN, opened
+from bench.fixture import FREE, TOKEN, opened
 from bench.receiver import receiving
 from bench.scale import BRAND, Scale
 from bench.scenario import Request
@@ -53,7 +53,9 @@ _HAPPEN = """
     FROM generate_series(1, %(count)s) AS n
     """
 _DELIVERED = "SELECT count(*) FROM booking.delivery WHERE status = 'delivered'"
-_FORGET = "UPDATE booking.delivery SET status = 'abandoned', settled_at = now() WHERE status = 'pending'"
+_FORGET = (
+    "UPDATE booking.delivery SET status = 'abandoned', settled_at = now() WHERE status = 'pending'"
+)
 
 
 async def book(clients: list[Client], requests: Iterator[Request], pace: int) -> list[float]:
@@ -87,7 +89,8 @@ async def measure(base_url: str, database_url: str, url: str, pace: int) -> None
         before = connection.execute(_DELIVERED).fetchone()
         beside += await book(clients, requests, pace)
         after = connection.execute(_DELIVERED).fetchone()
-        assert before and after
+        assert before
+        assert after
         sent += after[0] - before[0]
         connection.execute(_TURN_OFF)
         connection.execute(_FORGET)
@@ -98,7 +101,9 @@ async def measure(base_url: str, database_url: str, url: str, pace: int) -> None
     print(f"{pace} bookings a second, beside them {sent / ROUNDS / SECONDS:.0f} webhooks a second")
     for name, at in (("p50", 50), ("p90", 90), ("p99", 99)):
         quiet, busy = (statistics.quantiles(each, n=100)[at - 1] for each in (alone, beside))
-        print(f"{name}  alone {quiet * 1e3:6.1f} ms   beside {busy * 1e3:6.1f} ms   {busy / quiet:.1f}")
+        print(
+            f"{name}  alone {quiet * 1e3:6.1f} ms   beside {busy * 1e3:6.1f} ms   {busy / quiet:.1f}"
+        )
 
 
 def main(pace: int = PACE) -> None:

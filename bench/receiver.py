@@ -1,7 +1,7 @@
 """A quick receiver of webhooks, in a process of its own: it answers 200 to whatever comes.
 
-    with receiving() as url: …
-    python -m bench.receiver        prints its port and answers until it is killed
+with receiving() as url: …
+python -m bench.receiver        prints its port and answers until it is killed
 """
 
 import asyncio

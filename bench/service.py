@@ -24,9 +24,7 @@ class Service:
 
 
 @contextmanager
-def serving(
-    database_url: str, *, workers: int, log: Path, **settings: str
-) -> Iterator[Service]:
+def serving(database_url: str, *, workers: int, log: Path, **settings: str) -> Iterator[Service]:
     """Run it on a free port, with these settings too; it has drained when the block is left."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("BOOKWELL_")},

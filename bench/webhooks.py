@@ -1,16 +1,14 @@
-"""What a delivery costs: in the worker, in PostgreSQL, beside a bare post by the same library.
+"""What a delivery costs: in the courier, in PostgreSQL, beside a bare post by the same library.
 
-    python bench/webhooks.py [deliveries]
+    python -m bench.webhooks [deliveries]
 
-One worker delivers to a quick receiver in a process of its own, on this machine. The yardstick, in
+One courier delivers to a quick receiver in a process of its own, on this machine. The yardstick, in
 the same run: as many posts of the same size to the same receiver by httpcore alone.
 """
 
 import asyncio
-import os
-import signal
-import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from bench.receiver import receiving
 from bookwell.gateways.outbound import Outbound
 from bookwell.storage.database import Database
 from bookwell.storage.embedded import EmbeddedPostgres
@@ -31,56 +30,30 @@ from world import populate
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
 AT_ONCE = 32
 BODY = b"x" * 420
-RECEIVER = """
-import asyncio
-class P(asyncio.Protocol):
-    def connection_made(self, t): self.t = t; self.b = b""
-    def data_received(self, d):
-        self.b += d
-        while True:
-            i = self.b.find(b"\\r\\n\\r\\n")
-            if i < 0: return
-            h = self.b[:i].lower(); n = int(h.split(b"content-length: ")[1].split(b"\\r\\n")[0])
-            if len(self.b) < i + 4 + n: return
-            self.b = self.b[i + 4 + n:]
-            self.t.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n")
-async def main():
-    s = await asyncio.get_running_loop().create_server(P, "127.0.0.1", 0)
-    print(s.sockets[0].getsockname()[1], flush=True)
-    await s.serve_forever()
-import uvloop; uvloop.run(main())
-"""
 
 
 def main() -> None:
-    receiver = subprocess.Popen([sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE)
-    assert receiver.stdout is not None
-    url = f"http://127.0.0.1:{int(receiver.stdout.readline())}/hook"
-    folder = Path(f"/dev/shm/bw-bench-{os.getpid()}")
-    folder.mkdir()
-    try:
-        with EmbeddedPostgres(folder / "d", durable=False) as postgres:
-            migrate(postgres.url)
-            populate(postgres.url)
-
-            uvloop.run(measure(postgres.url, url))
-    finally:
-        receiver.send_signal(signal.SIGKILL)
-        receiver.wait()
-        subprocess.run(["rm", "-rf", folder], check=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bw-bench-", dir="/dev/shm") as folder,
+        EmbeddedPostgres(Path(folder) / "d", durable=False) as postgres,
+        receiving() as url,
+    ):
+        migrate(postgres.url)
+        populate(postgres.url)
+        uvloop.run(measure(postgres.url, url))
 
 
 async def measure(database_url: str, url: str) -> None:
     bare, fenced = await bare_posts(url), await fenced_posts(url)
     write(database_url, url)
-    worker, postgres, rate = await deliver(database_url)
+    courier, postgres, rate = await deliver(database_url)
     print(f"a post by httpcore alone     {bare[0] * 1e6:6.0f} µs of CPU, {bare[1]:6.0f} a second")
     print(
         f"a post through our fence     {fenced[0] * 1e6:6.0f} µs of CPU, {fenced[1]:6.0f} a second"
     )
-    print(f"a delivery, in the worker    {worker * 1e6:6.0f} µs of CPU, {rate:6.0f} a second")
+    print(f"a delivery, in the courier   {courier * 1e6:6.0f} µs of CPU, {rate:6.0f} a second")
     print(f"a delivery, in PostgreSQL    {postgres * 1e6:6.0f} µs of CPU")
-    print(f"delivery to post, ratio      {worker / fenced[0]:6.2f}")
+    print(f"delivery to post, ratio      {courier / fenced[0]:6.2f}")
 
 
 async def bare_posts(url: str) -> tuple[float, float]:
@@ -132,7 +105,6 @@ def write(database_url: str, url: str) -> None:
         )
         while connection.execute("SELECT booking.number_events(1000, 0)").fetchone() != (0,):
             pass
-        connection.execute("VACUUM ANALYZE")
 
 
 async def deliver(database_url: str) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]  # it ships no types
 
 from commands import COURIER_MODULE, Running, environment_of, running
 from conftest import settings_for
