@@ -358,8 +358,8 @@ def test_a_twin_of_a_test_that_nobody_ended_is_sent_when_that_is_too_long_ago(
     ok(call(clinic, "POST", f"/{endpoint_id}/test", Idempotency_Key="died"))
     # As it was while it was under way.
     clinic.world.sql(
-        "UPDATE booking.idempotency SET outcome = 'under_way', route = route || ' under way'"
-        " WHERE key = 'died'"
+        "UPDATE booking.idempotency SET outcome = 'under_way', route = route || ' under way',"
+        " created_at = now() + interval '1 hour' WHERE key = 'died'"
     )
     with ThreadPoolExecutor() as threads:
         twin = threads.submit(call, clinic, "POST", f"/{endpoint_id}/test", Idempotency_Key="died")
@@ -369,7 +369,7 @@ def test_a_twin_of_a_test_that_nobody_ended_is_sent_when_that_is_too_long_ago(
         ]
         is_waiting = not twin.done()
         clinic.world.sql(
-            "UPDATE booking.idempotency SET created_at = created_at - interval '7 s'"
+            "UPDATE booking.idempotency SET created_at = now() - interval '1 hour'"
             " WHERE key = 'died'"
         )
         sent = ok(twin.result())

@@ -174,7 +174,7 @@ def number(office: PostOffice) -> None:
 async def sending(database: Database, worker_id: str) -> AsyncIterator[None]:
     """A sender in this loop, stopped at the end."""
     bugs: list[Exception] = []
-    outbound = Outbound(allow_loopback=True)
+    outbound = Outbound(allow_loopback=True, attempt_seconds=60)
     sender = Sender(
         database, outbound, worker_id=worker_id, note=lambda _failure: None, note_bug=bugs.append
     )

@@ -36,7 +36,8 @@ TABLES = {
     "event_day": "Where in a brand's log the events of a day (UTC) are, and how many came.",
     "event_log": "How far a brand's log goes, and from which event on it is kept.",
     "idempotency": (
-        "What a caller's idempotency key led to: `done` and the answer, or a refusal. "
+        "What a caller's idempotency key led to: `done` and the answer, or a refusal; `under_way` "
+        "while a webhook endpoint is tested. "
         "The answer holds what the caller was told, so it may hold health information."
     ),
     "licence": "A provider may see a brand's patients who are in one region, between two days.",
