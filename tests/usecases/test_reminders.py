@@ -250,10 +250,10 @@ async def test_in_quiet_hours_nothing_leaves_and_nothing_is_lost(
 ) -> None:
     """A visit at seven in the morning is announced before the night."""
     await rule(database, HOUR, DAY)
-    await set_time_zone(database, CALL, "pat_ada", "America/New_York")
+    await set_time_zone(database, CALL, "pat_ada", "America/Bogota")
     world.sql("INSERT INTO booking.quiet_hours VALUES ('loop', '21:00', '08:00', true, now(), 2)")
     ((starts_at,),) = world.sql(
-        "SELECT (%s::date + time '07:00') AT TIME ZONE 'America/New_York'",
+        "SELECT (%s::date + time '07:00') AT TIME ZONE 'America/Bogota'",
         world.at(0, days=5).date(),
     )
     assert isinstance(starts_at, datetime)
