@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -50,17 +49,11 @@ def assert_complete(received: Sequence[Received], written: Sequence[str]) -> Non
 
 
 class NatsServer:
-    """A server on a port of its own, whose stream outlives it in `folder`.
+    """A server on a port of its own, whose stream outlives it in `folder`."""
 
-    `tls` is what the test itself reads the stream with, where the server asks for that.
-    """
-
-    def __init__(
-        self, folder: Path, *, options: Sequence[str] = (), tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, options: Sequence[str] = ()) -> None:
         self._folder = folder
         self._options = list(options)
-        self._tls = tls
         self._process: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as taken:
             self.port: int = taken.getsockname()[1]
@@ -119,7 +112,7 @@ class NatsServer:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[JetStreamContext]:
-        client = await connect(self.url, connect_timeout=5, tls=self._tls)
+        client = await connect(self.url, connect_timeout=5)
         try:
             yield client.jetstream(timeout=10)
         finally:
@@ -171,10 +164,8 @@ def program() -> str:
 
 
 @contextmanager
-def nats_running(
-    folder: Path, *, options: Sequence[str] = (), tls: ssl.SSLContext | None = None
-) -> Iterator[NatsServer]:
-    server = NatsServer(folder, options=options, tls=tls)
+def nats_running(folder: Path, *, options: Sequence[str] = ()) -> Iterator[NatsServer]:
+    server = NatsServer(folder, options=options)
     server.start()
     try:
         yield server

@@ -5,7 +5,9 @@ SSL_CERT_FILE, which is what an operator with a CA of their own sets.
 """
 
 import asyncio
-import ssl
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +17,16 @@ import pytest
 from bookwell.gateways.bus import BusUnavailable
 from bookwell.usecases.bus import Publisher
 from certificates import Authority, Certified
+from conftest import settings_for
 from nats_servers import NatsServer, nats_running
+from waiting import until
 from world import World
 from written_events import bookmark_of, write_visits
 
 NewPublisher = Callable[..., Publisher]
 PASSWORD = "pw-5d1e77"
+WORKER = Path(__file__).parents[1] / "publishing_worker.py"
+PATIENCE_SECONDS = 40.0
 GREETING = b'INFO {"server_id":"NONE","version":"2.15.0","max_payload":1048576,"headers":true}\r\n'
 
 
@@ -46,11 +52,10 @@ def tls_options(certified: Certified) -> list[str]:
 
 
 @pytest.fixture
-def nats_server(tmp_path: Path, authority: Authority, certified: Certified) -> Iterator[NatsServer]:
+def nats_server(tmp_path: Path, certified: Certified) -> Iterator[NatsServer]:
     """A server that asks for TLS, and for a name and a password."""
     options = [*tls_options(certified), "--user", "bookwell", "--pass", PASSWORD]
-    tls = ssl.create_default_context(cafile=str(authority.certificate))
-    with nats_running(tmp_path, options=options, tls=tls) as server:
+    with nats_running(tmp_path, options=options) as server:
         yield server
 
 
@@ -156,6 +161,24 @@ async def test_nothing_is_told_to_a_server_that_has_no_tls_where_the_address_ask
     assert heard[:1] == b"\x16"
     assert b"CONNECT" not in heard
     assert PASSWORD.encode() not in heard
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_worker_publishes_over_tls_by_its_settings_and_the_environment_alone(
+    world: World, nats_server: NatsServer
+) -> None:
+    write_visits(world, visits=2)
+    settings = settings_for(world.database_url, nats_url=named(nats_server)[0])
+
+    worker = subprocess.Popen(
+        [sys.executable, str(WORKER)], env={**os.environ, **settings.to_environment()}
+    )
+    try:
+        # It moves when JetStream has said that it has the event.
+        await until(lambda: bookmark_of(world) == 2, seconds=PATIENCE_SECONDS)
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 async def refused(world: World, publisher: Publisher, cause: str) -> None:
