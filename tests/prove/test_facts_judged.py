@@ -255,30 +255,6 @@ def test_a_request_that_is_not_as_it_must_be_is_found_by_one_check(
     assert "evt_one_1" in check.sentence
 
 
-@pytest.mark.parametrize(
-    ("conduct", "requests", "is_found"),
-    [
-        (Conduct.BREAKS_EARLY, 2, False),
-        (Conduct.BREAKS_LATE, 2, False),
-        (Conduct.BREAKS_LATE, 3, True),
-        (Conduct.CUTS, 2, True),
-        (Conduct.HANGS, 2, True),
-        (Conduct.FAILS, 2, True),
-    ],
-)
-def test_an_attempt_is_made_with_two_requests_only_where_the_first_was_not_answered(
-    conduct: Conduct, requests: int, is_found: bool
-) -> None:
-    number = place(2, "evt_one_1", attempt=1)
-    first = structs.replace(RECORD.received[number], conduct=conduct)
-    received = list(RECORD.received)
-    received[number : number + 1] = [first] * requests
-
-    found = broken(structs.replace(RECORD, received=received))
-
-    assert set(found) == ({"attempts counted"} if is_found else set())
-
-
 @pytest.mark.parametrize("signed_by", [(0,), (1,)])
 def test_during_an_overlap_a_signature_by_one_secret_is_not_enough(
     signed_by: tuple[int, ...],

@@ -186,21 +186,14 @@ def _too_early(mail: _Mail, line_of: dict[str, list[Committed]]) -> Iterator[str
 def _attempts_rise(mails: Iterable[_Mail]) -> Check:
     wrongs, most, again = [], 0, 0
     for mail in mails:
-        last: dict[str, Received] = {}
-        # Those that were sent twice, as one attempt may be.
-        twice: set[tuple[str, int]] = set()
+        last: defaultdict[str, int] = defaultdict(int)
         falling = []
         for each in mail.received:
-            before = last.get(each.event_id)
-            if before is not None and each.attempt <= before.attempt:
-                place = (each.event_id, each.attempt)
-                if each.attempt < before.attempt or not before.is_unheard or place in twice:
-                    falling.append(
-                        f"{each.event_id} (attempt {each.attempt} after {before.attempt})"
-                    )
-                twice.add(place)
-            last[each.event_id] = each
-        most = max(most, *(each.attempt for each in last.values()), 0)
+            if each.attempt <= last[each.event_id]:
+                before = last[each.event_id]
+                falling.append(f"{each.event_id} (attempt {each.attempt} after {before})")
+            last[each.event_id] = each.attempt
+        most = max(most, *last.values(), 0)
         again += len(mail.received) - len(last)
         wrongs.append(Wrong(f"{mail.name} got with an attempt that does not rise", falling))
     return verdict(

@@ -87,11 +87,6 @@ class Received(Struct, frozen=True, kw_only=True):
         return self.conduct is Conduct.TAKES
 
     @property
-    def is_unheard(self) -> bool:
-        """Whether nothing was answered, as by who hung up before; so it may be sent once more."""
-        return self.conduct in (Conduct.BREAKS_EARLY, Conduct.BREAKS_LATE)
-
-    @property
     def is_whole(self) -> bool:
         """Whether the body was read."""
         return self.body_hash is not None
