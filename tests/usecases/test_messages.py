@@ -44,15 +44,15 @@ async def service() -> AsyncIterator[CommsService]:
 
 @pytest.fixture
 async def comms(service: CommsService) -> AsyncIterator[Comms]:
-    comms = Comms(url=service.url, token=TOKEN, timeout_seconds=0.5)
+    comms = Comms(url=service.url, token=TOKEN, timeout_seconds=PATIENCE_SECONDS)
     yield comms
     await comms.close()
 
 
 @pytest.fixture
-async def patient_comms(service: CommsService) -> AsyncIterator[Comms]:
-    """For tests that have the service wait before it answers."""
-    comms = Comms(url=service.url, token=TOKEN, timeout_seconds=PATIENCE_SECONDS)
+async def hasty_comms(service: CommsService) -> AsyncIterator[Comms]:
+    """For a service that hangs."""
+    comms = Comms(url=service.url, token=TOKEN, timeout_seconds=0.5)
     yield comms
     await comms.close()
 
@@ -79,7 +79,7 @@ async def send(database: Database, comms: Comms, refused: list[str] | None = Non
         assert refused is not None, code
         refused.append(code)
 
-    await send_due(database, comms, timeout_seconds=0.5, note=note)
+    await send_due(database, comms, timeout_seconds=PATIENCE_SECONDS, note=note)
 
 
 async def message_of(database: Database, visit: Visit) -> Planned:
@@ -129,6 +129,7 @@ async def test_what_may_pass_is_tried_again_with_the_same_key(
     world: World,
     database: Database,
     comms: Comms,
+    hasty_comms: Comms,
     service: CommsService,
     illness: str,
     cause: str,
@@ -136,7 +137,7 @@ async def test_what_may_pass_is_tried_again_with_the_same_key(
     visit = await reminded(world, database)
     service.ill = lambda _: illness
 
-    await send(database, comms)
+    await send(database, hasty_comms if illness == "hang" else comms)
     waiting = await message_of(database, visit)
     service.ill = lambda _: None
     make_due(world)
@@ -244,7 +245,7 @@ async def test_a_message_waits_for_its_visit_to_come_back(
 async def test_a_visit_may_move_while_its_message_is_on_its_way(
     world: World,
     database: Database,
-    patient_comms: Comms,
+    comms: Comms,
     service: CommsService,
     *,
     illness: str | None,
@@ -255,7 +256,7 @@ async def test_a_visit_may_move_while_its_message_is_on_its_way(
     visit = await reminded(world, database)
     service.ill = lambda _: illness
     service.may_answer.clear()
-    sending = asyncio.create_task(send(database, patient_comms, []))
+    sending = asyncio.create_task(send(database, comms, []))
     await until(lambda: bool(service.heard), seconds=PATIENCE_SECONDS)
     slot_id = world.add_slot(world.at(18))
     await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=slot_id)
@@ -268,29 +269,29 @@ async def test_a_visit_may_move_while_its_message_is_on_its_way(
         await reschedule_visit(database, CALL, visit.visit_id, new_slot_id=visit.slot_id)
     for _ in range(2):
         make_due(world)
-        await send(database, patient_comms)
+        await send(database, comms)
 
     assert len(service.heard) == 1 + (tries_after if comes_back else 0)
     assert len({each.body["dedup_key"] for each in service.heard}) == 1
 
 
 async def test_what_was_taken_is_not_tried_again_because_its_lease_was_over(
-    world: World, database: Database, patient_comms: Comms, service: CommsService
+    world: World, database: Database, comms: Comms, service: CommsService
 ) -> None:
     """The first worker is slow to hear of it, so a second one tries meanwhile, in vain."""
     visit = await reminded(world, database)
     service.ill = lambda heard: None if heard is service.heard[0] else "503 Away"
     service.may_answer.clear()
-    first = asyncio.create_task(send(database, patient_comms))
+    first = asyncio.create_task(send(database, comms))
     await until(lambda: len(service.heard) == 1, seconds=PATIENCE_SECONDS)
     world.sql("UPDATE booking.message SET leased_until = now()")
-    second = asyncio.create_task(send(database, patient_comms))
+    second = asyncio.create_task(send(database, comms))
     await until(lambda: len(service.heard) == 2, seconds=PATIENCE_SECONDS)
     service.may_answer.set()
     await asyncio.gather(first, second)
 
     make_due(world)
-    await send(database, patient_comms)
+    await send(database, comms)
 
     assert len(service.heard) == 2
     assert (await message_of(database, visit)).message_status == "sent"
