@@ -19,7 +19,7 @@ from bookwell.chores import (
     keep_slots_derived,
 )
 from bookwell.publishing import publish_events
-from bookwell.reminding import keep_reminding
+from bookwell.reminding import keep_reminders_short, keep_reminding
 from bookwell.sending import send_events, way_out
 from bookwell.settings import Settings
 from bookwell.storage.database import Database
@@ -48,9 +48,6 @@ def carry(chores: Chores, database: Database, heard: Hearing, settings: Settings
     keep_reminding(chores, database, settings)
     keep_slots_derived(chores, database, horizon=timedelta(days=settings.horizon_days))
     keep_keys_short(chores, database)
-    keep_log_short(
-        chores,
-        database,
-        kept_for=timedelta(days=settings.events_kept_days),
-        is_published=settings.nats_url is not None,
-    )
+    kept_for = timedelta(days=settings.events_kept_days)
+    keep_reminders_short(chores, database, kept_for=kept_for)
+    keep_log_short(chores, database, kept_for=kept_for, is_published=settings.nats_url is not None)

@@ -120,7 +120,8 @@ class Settings:
     )
     events_kept_days: int = _setting(
         90,
-        "How many days events are kept in the log, and what became of their deliveries.",
+        "How many days events are kept in the log, and what became of their deliveries and of "
+        "reminders.",
         at_least=EVENTS_KEPT_DAYS_MIN,
         at_most=EVENTS_KEPT_DAYS_MAX,
     )

@@ -35,16 +35,6 @@ class OutboundFailed(Exception):
         super().__init__(cause)
 
 
-class HungUpWhileIdle(OutboundFailed):
-    """A connection that had served before was over when it was to be used again.
-
-    No byte of an answer came, so as far as anybody can say the request was never read.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("reset")
-
-
 class Lookups:
     """The system's resolver, in threads of its own: the loop's few threads serve others too.
 
@@ -137,30 +127,16 @@ class _Stream(httpcore.AsyncNetworkStream):
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        # Whether anything has been heard since something was said, and before that.
-        self._was_heard = False
-        self._has_served = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109, ARG002 - httpcore's
         try:
-            data = await self._reader.read(max_bytes)
+            return await self._reader.read(max_bytes)
         except OSError as error:
-            raise (HungUpWhileIdle() if self._is_stale else OutboundFailed("reset")) from error
-        if data:
-            self._was_heard = True
-        elif self._is_stale:
-            raise HungUpWhileIdle
-        return data
-
-    @property
-    def _is_stale(self) -> bool:
-        return self._has_served and not self._was_heard
+            raise OutboundFailed("reset") from error
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109, ARG002 - httpcore's
         if not buffer:
             return
-        if self._was_heard:
-            self._has_served, self._was_heard = True, False
         try:
             self._writer.write(buffer)
             await self._writer.drain()

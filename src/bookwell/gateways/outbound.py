@@ -21,7 +21,7 @@ import httpcore
 from bookwell.domain.errors import InvalidInput
 from bookwell.domain.retries import read_retry_after
 from bookwell.gateways.addresses import is_loopback, is_public, literal_of
-from bookwell.gateways.dialing import Dialer, HungUpWhileIdle, Lookups, OutboundFailed, Resolver
+from bookwell.gateways.dialing import Dialer, Lookups, OutboundFailed, Resolver
 from bookwell.gateways.host_names import is_host, is_localhost
 
 # From looking up the name to the head of the answer.
@@ -102,9 +102,7 @@ class Outbound:
     ) -> Answer:
         """Post once.
 
-        `is_wanted` is asked when there is a connection, right before the body is sent. A receiver
-        that hung up while the connection was idle has not read this, so it is sent again, once, on
-        a new connection; both are within the one deadline.
+        `is_wanted` is asked when there is a connection, right before the body is sent.
 
         Raises:
             OutboundFailed: There is no answer, for the reason in its `cause`: `interrupted` where
@@ -114,7 +112,9 @@ class Outbound:
         try:
             self.check(url)
             async with asyncio.timeout(self._attempt_seconds):
-                response = await self._respond(_Post(url, headers, body, is_wanted))
+                response = await self._pool.handle_async_request(
+                    _request(_Post(url, headers, body, is_wanted))
+                )
         except InvalidInput as error:
             raise OutboundFailed("private_address") from error
         except TimeoutError as error:
@@ -132,16 +132,6 @@ class Outbound:
         )
         await _leave_behind(response)
         return answer
-
-    async def _respond(self, post: _Post) -> httpcore.Response:
-        try:
-            return await self._pool.handle_async_request(_request(post))
-        except HungUpWhileIdle:
-            # Whatever else is idle may be over as well, so one that is nobody's, and for this only.
-            once = post._replace(headers={**post.headers, "connection": "close"})
-            request = _request(once)
-            fresh = self._pool.create_connection(request.url.origin)
-            return await fresh.handle_async_request(request)
 
 
 def check_url(url: str, *, allow_loopback: bool) -> None:
