@@ -266,25 +266,6 @@ async def test_a_long_queue_of_a_dead_receiver_costs_the_others_nothing(
     assert {one.endpoint_id for one in await claim(database, "one", {dead: 1})} == {dead, alive}
 
 
-async def test_a_burst_that_nobody_has_counted_yet_is_taken_no_slower_than_a_known_one(
-    office: PostOffice, database: Database
-) -> None:
-    endpoint_id = office.endpoint("https://receiver.example/", types=("*",))
-    office.world.sql(
-        "INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)"
-        " SELECT 'evt_01JD0000000000000000' || n, 'loop', 'booking.visit.created.v1',"
-        " 'vis_01JD00000000000000' || n / 3, n % 3, '{}' FROM generate_series(1, 20000) AS n"
-    )
-    while office.world.sql("SELECT booking.number_events(1000, 0)") != [(0,)]:
-        pass
-
-    uncounted = await blocks_read_by_claim(database, {endpoint_id: 32})
-    office.world.sql("VACUUM ANALYZE booking.delivery")
-    counted = await blocks_read_by_claim(database, {endpoint_id: 32})
-
-    assert uncounted < 2 * counted
-
-
 async def blocks_read_by_claim(database: Database, rooms: dict[str, int]) -> int:
     """How many pages one look for work touches; there are some two thousand."""
     statement = STATEMENTS["claim_deliveries"]

@@ -5,17 +5,18 @@
 -- is put behind that one, so that it is not looked at again and again. A delivery that somebody had
 -- in hand for too long is taken over; what came of their attempt nobody knows.
 WITH RECURSIVE waiting AS (
-    -- From endpoint to endpoint by the index: what has nothing pending costs nothing.
+    -- From endpoint to endpoint by the index: what has nothing pending costs nothing. The whole order
+    -- is named, because another index has the first of it too, and all that was ever delivered.
     (SELECT endpoint_id
      FROM booking.delivery
      WHERE settled_at IS NULL
-     ORDER BY endpoint_id
+     ORDER BY endpoint_id, next_attempt_at, delivery_no
      LIMIT 1)
     UNION ALL
     SELECT (SELECT d.endpoint_id
             FROM booking.delivery AS d
             WHERE d.settled_at IS NULL AND d.endpoint_id > waiting.endpoint_id
-            ORDER BY d.endpoint_id
+            ORDER BY d.endpoint_id, d.next_attempt_at, d.delivery_no
             LIMIT 1)
     FROM waiting
     WHERE waiting.endpoint_id IS NOT NULL
@@ -97,7 +98,13 @@ SELECT c.delivery_no, c.attempts, c.brand_id, c.endpoint_id, c.event_id, c.event
        r.url, r.format, r.secret, r.previous_secret
 FROM claimed AS c
 JOIN receiver AS r USING (endpoint_id)
-LEFT JOIN booking.event AS e ON e.brand_id = c.brand_id AND e.position = c.position
+-- One by one: a join would be planned as one with all events there are, as soon as there are few.
+LEFT JOIN LATERAL (
+    SELECT sequence, occurred_at, data
+    FROM booking.event
+    WHERE brand_id = c.brand_id AND position = c.position
+    LIMIT 1
+) AS e ON true
 ORDER BY c.delivery_no;
 
 -- name: renew_deliveries
@@ -129,11 +136,17 @@ WITH result AS (
            -- The last try is at the very end of the days that it is tried for.
            least(booking.now() + result.wait,
                  greatest(d.created_at + :tried_for::interval, booking.now())) AS next_attempt_at
-    FROM result
-    JOIN booking.delivery AS d USING (delivery_no)
+    FROM (SELECT * FROM result ORDER BY delivery_no) AS result
+    -- One by one, as above; and whether it is pending is looked at afterwards, or an index of all
+    -- that is pending would seem as good.
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM booking.delivery
+        WHERE delivery_no = result.delivery_no
+        LIMIT 1
+        FOR UPDATE
+    ) AS d
     WHERE d.status = 'pending' AND d.leased_by = :worker_id AND d.attempts = result.attempt
-    ORDER BY d.delivery_no
-    FOR UPDATE OF d
 ), settled AS (
     UPDATE booking.delivery AS d
     SET status = own.status,
@@ -143,9 +156,9 @@ WITH result AS (
         leased_until = NULL
     FROM own
     WHERE d.delivery_no = own.delivery_no
-), next_in_line AS (
-    UPDATE booking.delivery AS d
-    SET next_attempt_at = booking.now()
+        AND d.delivery_no = ANY (ARRAY(SELECT delivery_no FROM own))
+), next AS MATERIALIZED (
+    SELECT n.delivery_no
     FROM own
     CROSS JOIN LATERAL (
         SELECT n.delivery_no
@@ -156,9 +169,12 @@ WITH result AS (
             AND n.delivery_no > own.delivery_no
         ORDER BY n.delivery_no
         LIMIT 1
-    ) AS next
+    ) AS n
     WHERE own.status <> 'pending'
-        AND d.delivery_no = next.delivery_no
+), next_in_line AS (
+    UPDATE booking.delivery AS d
+    SET next_attempt_at = booking.now()
+    WHERE d.delivery_no = ANY (ARRAY(SELECT delivery_no FROM next))
         AND d.next_attempt_at > booking.now()
 ), attempt AS (
     INSERT INTO booking.delivery_attempt (
@@ -235,8 +251,7 @@ WITH later AS (
 ), pulled AS (
     UPDATE booking.delivery AS d
     SET next_attempt_at = booking.now()
-    FROM later
-    WHERE d.delivery_no = later.delivery_no
+    WHERE d.delivery_no = ANY (ARRAY(SELECT delivery_no FROM later))
     RETURNING d.delivery_no
 )
 SELECT count(*) FROM pulled;
