@@ -59,6 +59,8 @@ def endpoint_id(world: World) -> str:
 def test_deliveries_of_a_burst_are_taken_by_a_plan_of_whatever_time(
     world: World, endpoint_id: str
 ) -> None:
+    # As a restored or upgraded database is.
+    world.sql("ANALYZE")
     with session(world, "claim_deliveries") as early, session(world, "claim_deliveries") as soon:
         assert early.run(**claim(endpoint_id)) == []
         happen(world, 1, FEW)
@@ -88,6 +90,7 @@ def test_deliveries_of_a_burst_are_taken_by_a_plan_of_whatever_time(
 def test_what_came_of_a_burst_is_written_down_by_a_plan_of_whatever_time(
     world: World, endpoint_id: str
 ) -> None:
+    world.sql("ANALYZE")
     with (
         session(world, "finish_deliveries") as early,
         session(world, "finish_deliveries") as soon,

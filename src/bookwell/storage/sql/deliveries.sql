@@ -60,8 +60,9 @@ WITH RECURSIVE waiting AS (
         WHERE e.endpoint_id = due.endpoint_id
             AND e.entity_id = due.entity_id
             AND e.status = 'pending'
-            AND e.delivery_no < due.delivery_no
-        ORDER BY e.delivery_no
+            -- Not by the key, which has the order but all deliveries there are.
+            AND e.delivery_no + 0 < due.delivery_no
+        ORDER BY e.delivery_no + 0
         LIMIT 1
     ) AS earlier ON true
 ), chosen AS MATERIALIZED (
@@ -166,8 +167,8 @@ WITH result AS (
         WHERE n.endpoint_id = own.endpoint_id
             AND n.entity_id = own.entity_id
             AND n.status = 'pending'
-            AND n.delivery_no > own.delivery_no
-        ORDER BY n.delivery_no
+            AND n.delivery_no + 0 > own.delivery_no
+        ORDER BY n.delivery_no + 0
         LIMIT 1
     ) AS n
     WHERE own.status <> 'pending'

@@ -15,6 +15,7 @@ SELECT d.delivery_no, d.event_id, d.event_type, d.entity_id, d.position, d.statu
 FROM booking.delivery AS d
 WHERE d.brand_id = :brand_id
     AND d.endpoint_id = :endpoint_id
+    AND d.delivery_no > 0
     AND d.delivery_no < :before_no::bigint
     AND (:status::text IS NULL OR d.status = :status)
     AND (:event_type::text IS NULL OR d.event_type = :event_type)

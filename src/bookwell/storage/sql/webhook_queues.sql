@@ -8,6 +8,7 @@ SELECT w.endpoint_id, waiting.pending_count,
               FROM booking.delivery AS d
               WHERE d.brand_id = :brand_id
                   AND d.endpoint_id = w.endpoint_id
+                  AND d.delivery_no > 0
                   AND d.status = 'delivered'
               ORDER BY d.delivery_no DESC
               LIMIT 100) AS newest) AS last_delivered_at
