@@ -21,6 +21,7 @@ from world import World
 
 BURST = 20_000
 FEW = 100
+NUMBER = "SELECT booking.number_events(1000, 0)"
 ROOM = 32
 # Each of those in hand is looked at a few times; to look through all would be many more.
 ROWS_MAX = 1_000
@@ -119,18 +120,57 @@ def test_what_came_of_a_burst_is_written_down_by_a_plan_of_whatever_time(
     assert planned_when_all_wait < ROWS_MAX
 
 
+@pytest.mark.usefixtures("endpoint_id")
+def test_what_has_no_place_yet_is_numbered_without_passing_what_has_one(world: World) -> None:
+    world.sql("ANALYZE")
+    with psycopg.connect(world.database_url, autocommit=True) as early:
+        configure(early)
+        write(world, 1, FEW)
+        assert early.execute(NUMBER).fetchone() == (FEW,)
+        happen(world)
+        # What others did to the index is tidied up as in any night.
+        world.sql("VACUUM booking.event")
+        write(world, BURST + 1, BURST + 1)
+        planned_with_few = pages_of_numbering(early)
+        world.sql("VACUUM ANALYZE booking.event")
+        write(world, BURST + 2, BURST + 2)
+        planned_with_many = pages_of_numbering(early)
+
+    # A page has room for dozens of events, and one event for itself needs some forty pages.
+    assert planned_with_few < 150
+    assert planned_with_many < 150
+
+
+def pages_of_numbering(connection: "psycopg.Connection[Any]") -> int:
+    """The pages that are touched until all that waits has its place."""
+    (([plan],),) = connection.execute(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {NUMBER}"
+    ).fetchall()
+    return int(plan["Plan"]["Shared Hit Blocks"]) + int(plan["Plan"]["Shared Read Blocks"])
+
+
 @contextmanager
 def session(world: World, name: str) -> Iterator[Session]:
     with psycopg.connect(world.database_url, autocommit=True) as connection:
-        # Else psycopg forgets all prepared statements whenever a transaction is rolled back.
-        connection.prepare_threshold = None
-        for setting, value in session_settings().items():
-            connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        configure(connection)
         yield Session(connection, name)
 
 
+def configure(connection: "psycopg.Connection[Any]") -> None:
+    # Else psycopg forgets all prepared statements whenever a transaction is rolled back.
+    connection.prepare_threshold = None
+    for setting, value in session_settings().items():
+        connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+
+
 def happen(world: World, first: int = FEW + 1, last: int = BURST) -> None:
-    """So many events, three of each visit, and their deliveries."""
+    """These events, three of each visit, and their deliveries."""
+    write(world, first, last)
+    while world.sql(NUMBER) != [(0,)]:
+        pass
+
+
+def write(world: World, first: int, last: int) -> None:
     world.sql(
         "INSERT INTO booking.event (event_id, brand_id, event_type, entity_id, sequence, data)"
         " SELECT 'evt_01JD0000000000000000' || n, 'loop', 'booking.visit.created.v1',"
@@ -138,8 +178,6 @@ def happen(world: World, first: int = FEW + 1, last: int = BURST) -> None:
         first,
         last,
     )
-    while world.sql("SELECT booking.number_events(1000, 0)") != [(0,)]:
-        pass
 
 
 def claim(endpoint_id: str) -> dict[str, object]:

@@ -9,7 +9,9 @@ ALTER TABLE booking.event ADD COLUMN position bigint;
 
 CREATE UNIQUE INDEX event_position_once ON booking.event (brand_id, position)
     WHERE position IS NOT NULL;
-CREATE INDEX event_unnumbered ON booking.event (event_no) WHERE position IS NULL;
+-- Of "event_no + 0", so that whoever looks for these by it is never sent through the key instead,
+-- which has all events and looks as good while there are few.
+CREATE INDEX event_unnumbered ON booking.event ((event_no + 0)) WHERE position IS NULL;
 
 -- How far a brand's log goes. Events before kept_from are gone, because they were too old.
 CREATE TABLE booking.event_log (
@@ -157,7 +159,7 @@ CREATE FUNCTION booking.number_events(row_limit integer, above bigint) RETURNS i
 DECLARE
     numbered_count integer;
 BEGIN
-    IF NOT EXISTS (SELECT FROM booking.event WHERE position IS NULL AND event_no > above) THEN
+    IF NOT EXISTS (SELECT FROM booking.event WHERE position IS NULL AND event_no + 0 > above) THEN
         RETURN 0;
     END IF;
     IF NOT pg_try_advisory_xact_lock(hashtext('booking.number_events')) THEN
@@ -166,8 +168,8 @@ BEGIN
     WITH unnumbered AS MATERIALIZED (
         SELECT ctid AS place, event_no, brand_id, (occurred_at AT TIME ZONE 'UTC')::date AS day
         FROM booking.event
-        WHERE position IS NULL AND event_no > above
-        ORDER BY event_no
+        WHERE position IS NULL AND event_no + 0 > above
+        ORDER BY event_no + 0
         LIMIT row_limit
     ), log AS (
         INSERT INTO booking.event_log AS known (brand_id, last_position)
