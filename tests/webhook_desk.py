@@ -1,16 +1,35 @@
 """Webhook endpoints as loop's administrator keeps them, through the API."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import httpx
 
-from clinic import Clinic
+from bookwell.storage.embedded import EmbeddedPostgres
+from clinic import Clinic, KeptWorld, kept_running
+from conftest import clone, serving, settings_for
 from envelope import ok
+from world import populate
 
 PATH = "/v1/webhook-endpoints"
 NOWHERE = "https://receiver.invalid/hook"
+
+
+@contextmanager
+def service_that_posts(server: EmbeddedPostgres, template: str) -> Iterator[Clinic]:
+    """A service whose webhooks may go to receivers of the test's own, on this machine."""
+    with clone(server, template) as url:
+        settings = settings_for(url, webhook_allow_loopback=1, webhook_timeout_seconds=1.0)
+        world = KeptWorld(**asdict(populate(url)))
+        with (
+            kept_running(lambda: serving(settings)) as base_url,
+            httpx.Client(base_url=base_url, timeout=30) as http,
+            world.connected(),
+        ):
+            yield Clinic(world, http)
 
 
 def call(

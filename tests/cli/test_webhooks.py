@@ -1,34 +1,24 @@
 """`bookwell webhooks`, beside a running service that delivers."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
-import httpx
 import pytest
 
 from bookwell.storage.embedded import EmbeddedPostgres
-from clinic import Clinic, KeptWorld, kept_running
+from clinic import Clinic
 from commands import Bookwell, Said
-from conftest import clone, serving, settings_for
 from envelope import ok
 from receivers import Receiver, receiving, status
-from webhook_desk import add, call, change, deliveries, happen, read, until
-from world import LOOP, LOOPBIO, populate
+from webhook_desk import add, call, change, deliveries, happen, read, service_that_posts, until
+from world import LOOP, LOOPBIO
 
 CREATED = "booking.visit.created.v1"
 
 
 @pytest.fixture(scope="module")
 def clinic(server: EmbeddedPostgres, template: str) -> Iterator[Clinic]:
-    with clone(server, template) as url:
-        settings = settings_for(url, webhook_allow_loopback=1, webhook_timeout_seconds=1.0)
-        world = KeptWorld(**asdict(populate(url)))
-        with (
-            kept_running(lambda: serving(settings)) as base_url,
-            httpx.Client(base_url=base_url, timeout=30) as http,
-            world.connected(),
-        ):
-            yield Clinic(world, http)
+    with service_that_posts(server, template) as clinic:
+        yield clinic
 
 
 @pytest.fixture

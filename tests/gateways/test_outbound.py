@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from bookwell.domain.errors import InvalidInput
 from bookwell.gateways.addresses import is_public
 from bookwell.gateways.dialing import LOOKUPS_AT_ONCE, OutboundFailed
 from bookwell.gateways.outbound import Outbound, check_url
+from certificates import Authority
 from receivers import (
     Answer,
     Receiver,
@@ -365,27 +365,14 @@ async def test_the_environments_proxy_is_not_asked(
         assert await post(outbound, receiver.url) == 200
 
 
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for receiver.example, signed by itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=receiver.example",
-         "-addext", "subjectAltName=DNS:receiver.example",
-         "-keyout", folder / "key", "-out", folder / "certificate"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return folder
-
-
 async def test_tls_is_spoken_with_the_name_and_believed_only_from_who_is_trusted(
-    certified: Path,
+    tmp_path: Path,
 ) -> None:
     serving_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving_side.load_cert_chain(certified / "certificate", certified / "key")
-    trusting = ssl.create_default_context(cafile=str(certified / "certificate"))
+    authority = Authority(tmp_path)
+    made = authority.vouch_for("DNS:receiver.example")
+    serving_side.load_cert_chain(made.certificate, made.key)
+    trusting = ssl.create_default_context(cafile=str(authority.certificate))
     with receiving(serving_side) as receiver:
         address = receiver.url.replace("localhost", "{}")
         async with posting(["127.0.0.1"], allow_loopback=True, tls=trusting) as outbound:

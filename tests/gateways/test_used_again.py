@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from bookwell.gateways.dialing import OutboundFailed
 from bookwell.gateways.outbound import Outbound
+from certificates import Authority
 from receivers import Answer, Receiver, hang_up, reset, status
 
 
@@ -24,10 +24,12 @@ async def test_a_connection_that_was_closed_while_idle_is_not_used_again() -> No
     assert receiver.answered == 2
 
 
-async def test_so_it_is_with_tls(certified: Path) -> None:
+async def test_so_it_is_with_tls(tmp_path: Path) -> None:
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    theirs.load_cert_chain(certified / "certificate", certified / "key")
-    ours = ssl.create_default_context(cafile=str(certified / "certificate"))
+    authority = Authority(tmp_path)
+    made = authority.vouch_for("DNS:localhost")
+    theirs.load_cert_chain(made.certificate, made.key)
+    ours = ssl.create_default_context(cafile=str(authority.certificate))
     async with (
         a_receiver_that_closes_after_each_answer(theirs) as receiver,
         posting(tls=ours) as outbound,
@@ -128,18 +130,3 @@ async def failed(
     with pytest.raises(OutboundFailed) as failure:
         await outbound.post(url, headers={}, body=b"{}", is_wanted=is_wanted)
     return failure.value.cause
-
-
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for localhost, signed by itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", folder / "key", "-out", folder / "certificate"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return folder
