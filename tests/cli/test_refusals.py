@@ -108,7 +108,7 @@ def test_more_connections_than_the_embedded_database_has_are_refused(empty_folde
         "serve", "--port", "0", "--workers", "20", "--data-dir", str(empty_folder / "data")
     )
 
-    assert is_one_sentence(said, "340 connections", "--workers")
+    assert is_one_sentence(said, "377 connections", "--workers")
     assert not (empty_folder / "data").exists()
 
 

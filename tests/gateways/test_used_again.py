@@ -72,8 +72,16 @@ class ClosesAfterEach:
     def __init__(self) -> None:
         self.url = ""
         self.answered = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def end(self) -> None:
+        """Wait for nobody's farewell, as TLS would."""
+        for writer in self._writers:
+            writer.transport.abort()
+        await until_heard_of()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
@@ -91,6 +99,7 @@ async def a_receiver_that_closes_after_each_answer(
         port = server.sockets[0].getsockname()[1]
         receiver.url = f"{'https' if tls else 'http'}://localhost:{port}/hook"
         yield receiver
+        await receiver.end()
 
 
 async def until_heard_of() -> None:

@@ -53,7 +53,7 @@ async def proven(world: World, *arguments: str) -> Said:
     async with serving(settings_for(world.database_url)) as base_url:
         return await asyncio.to_thread(
             run_to_its_end,
-            *("prove", "--url", base_url, "--clients", "16", "--seconds", "3", "--seed", "7"),
+            *("prove", "--url", base_url, "--clients", "16", "--seed", "7"),
             *arguments,
             BOOKWELL_PROVE_TOKEN="tok-platform",
         )
@@ -72,11 +72,15 @@ async def test_a_service_without_constraint_and_lock_turns_it_red(
 ) -> None:
     report = tmp_path / "report.json"
 
-    said = await proven(planted, "--json", str(report), *asked(planted))
+    # On a busy machine so few may meet that nobody was told of two; then they race for longer.
+    for seconds in ("3", "10", "30"):
+        said = await proven(planted, "--seconds", seconds, "--json", str(report), *asked(planted))
+        assert said.code == 1, said.out + said.err
+        told = json.loads(report.read_bytes())
+        checks = {check["name"]: check for check in told["checks"]}
+        if checks["linearizable"]["holds"] is False:
+            break
 
-    assert said.code == 1, said.out + said.err
-    told = json.loads(report.read_bytes())
-    checks = {check["name"]: check for check in told["checks"]}
     assert checks["double bookings"]["holds"] is False
     assert checks["double bookings"]["found"] > 0
     # The history alone gives it away, too.

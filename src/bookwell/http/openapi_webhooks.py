@@ -23,7 +23,7 @@ HEADERS = {
     "X-Loop-Event-Id": "The event's `id`.",
     "X-Loop-Event-Type": "The event's `type`.",
     "X-Loop-Signature": "HMAC-SHA256 of the body as it stands, keyed by the whole secret, in hex.",
-    "X-Loop-Delivery-Attempt": "1, 2, 3, …: which attempt this is.",
+    "X-Loop-Delivery-Attempt": "1, 2, 3, …: which attempt this is; a replay begins anew.",
 }
 _ANSWERS = {
     "2XX": "Taken. Whatever else comes, the event is sent again later.",
