@@ -1,6 +1,5 @@
 """Slots out of schedules: what the worker does, a provider at a time."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,13 +23,6 @@ from deriving import (
 from world import LOOP, LOOPBIO, World
 
 NINE_TO_ELEVEN = ["09:00", "09:30", "10:00", "10:30"]
-
-
-@pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
 
 
 def live_slots(world: World) -> list[tuple[object, ...]]:

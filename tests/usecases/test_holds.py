@@ -1,7 +1,6 @@
 """Holds where no worker runs: readers know the time, and who comes next writes it down."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import psycopg
@@ -24,13 +23,6 @@ from world import LOOP, World
 TERMS = HoldTerms(length=timedelta(minutes=5), holds_max=2)
 CALL = Call(caller=operator("cli:tests"), brand_id=LOOP, request_id="req_holds")
 EXPIRED = [(1, "booking.visit.held.v1"), (2, "booking.visit.expired.v1")]
-
-
-@pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
 
 
 def wanted(slot_id: str, terms: HoldTerms | None = TERMS, patient_id: str = "pat_ada") -> Wanted:

@@ -30,26 +30,6 @@ PATIENCE_SECONDS = 30.0
 
 
 @pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[CommsService]:
-    async with CommsService().listening() as service:
-        yield service
-
-
-@pytest.fixture
-async def comms(service: CommsService) -> AsyncIterator[Comms]:
-    comms = Comms(url=service.url, token=TOKEN, timeout_seconds=PATIENCE_SECONDS)
-    yield comms
-    await comms.close()
-
-
-@pytest.fixture
 async def hasty_comms(service: CommsService) -> AsyncIterator[Comms]:
     """For a service that hangs."""
     comms = Comms(url=service.url, token=TOKEN, timeout_seconds=0.5)

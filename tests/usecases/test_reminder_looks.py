@@ -1,7 +1,6 @@
 """Looks for due reminders find each once, whoever looks and whatever happens meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import time, timedelta
 
 import pytest
@@ -20,13 +19,6 @@ from world import LOOP, World
 
 # Longer than most looks look back.
 MISSED = timedelta(minutes=20)
-
-
-@pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
 
 
 async def test_one_transaction_settles_so_many_and_no_more(

@@ -1,6 +1,5 @@
 """Reminders are sent once for each visit, start and offset, whoever looks and whatever happens."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,13 +16,6 @@ from bookwell.usecases.visit_changes import change_visit
 from bookwell.usecases.visits import take_slot
 from reminded import CALL, DAY, HOUR, WEEK, book, clock_at, look, rule, skipped, told
 from world import World
-
-
-@pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
 
 
 async def test_each_reminder_is_told_once_when_its_time_has_come(

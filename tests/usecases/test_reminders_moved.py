@@ -6,12 +6,10 @@ here, all of them at once, and a small model says what must have come of each.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import product
-
-import pytest
 
 from books import is_whole
 from bookwell.domain.callers import Call, operator
@@ -93,26 +91,6 @@ class Model:
         if is_tried:
             self.messages[self.starts_at] = outcome
         return is_tried
-
-
-@pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def service() -> AsyncIterator[CommsService]:
-    async with CommsService().listening() as service:
-        yield service
-
-
-@pytest.fixture
-async def comms(service: CommsService) -> AsyncIterator[Comms]:
-    comms = Comms(url=service.url, token="comms-token", timeout_seconds=30)
-    yield comms
-    await comms.close()
 
 
 def clock_at(world: World, instant: datetime) -> None:

@@ -1,7 +1,7 @@
 """Visit types as the rest of the service asks for them, and what their changes bring about."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import psycopg
@@ -15,13 +15,6 @@ from bookwell.storage.database import Database
 from bookwell.storage.visit_types import terms_of_brand, terms_of_providers
 from bookwell.usecases import visit_types
 from world import LOOP, LOOPBIO, World
-
-
-@pytest.fixture
-async def database(world: World) -> AsyncIterator[Database]:
-    database = await Database.connect(world.database_url, pool_size=8)
-    yield database
-    await database.close()
 
 
 def call_for(brand_id: str) -> Call:

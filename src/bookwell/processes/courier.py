@@ -2,7 +2,8 @@
 
     python -m bookwell.processes.courier LIFELINE_FD
 
-What it has in hand when it is told to stop it leaves: leases end, and whoever comes next goes on.
+When it is told to stop, it waits some seconds for receivers to answer and gives back the rest. What
+it had in hand when it was killed is free when the leases end, and whoever comes next goes on.
 """
 
 import asyncio
